@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An HTTP/1.1 client over libcurl, for unix:///path and http://host:port. One connection, kept
+ * alive; not to be shared by threads. */
+#pragma once
+
+#include "base/call.h"
+
+typedef struct dol_http_client dol_http_client;
+
+typedef struct {
+        int status;
+        char *body; /* NUL-terminated beyond size */
+        size_t size;
+        char *content_type; /* may be NULL */
+        char *etag;         /* may be NULL */
+        char *location;     /* may be NULL */
+} dol_http_answer;
+
+void dol_http_answer_clear(dol_http_answer *answer);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(dol_http_answer, dol_http_answer_clear)
+
+/* INVALID for a URL that is neither unix:///... nor http(s)://... */
+dol_http_client *dol_http_client_new(const char *url, GError **error);
+void dol_http_client_free(dol_http_client *client);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(dol_http_client, dol_http_client_free)
+
+/* Sends and waits; any HTTP status is an answer. `headers` are "Name: value" lines, NULL-terminated
+ * (may be NULL). UNAVAILABLE when nobody listens, saying what to do; DENIED without permission for
+ * the socket; TIMEOUT past the call's deadline. Answers over 64 MiB: INVALID. */
+bool dol_http_client_send(dol_http_client *client, const dol_call *call, const char *method,
+                          const char *path, const char *const *headers, const char *body,
+                          dol_http_answer *ret, GError **error);
+
+/* The same for a stream: `line` is called for every line of the answer as it comes; false stops.
+ * With a status other than 200 the body is collected into *ret instead. */
+bool dol_http_client_stream(dol_http_client *client, const dol_call *call, const char *path,
+                            bool (*line)(const char *text, void *user), void *user,
+                            dol_http_answer *ret, GError **error);
