@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The use-cases. Every change is written to the store first (the object's new phase and the
+ * operation record in one commit), then done through idempotent verbs, then recorded as done; a
+ * crash between any two of these is finished or undone by dol_engine_resume. Work on one volume
+ * is serialised; work on different volumes runs at the same time, and no lock is held around I/O
+ * that another volume would wait for. Reads are answered from memory.
+ *
+ * Volumes are named by a reference: a name, or "uid:<uid>". Every function may be called from any
+ * thread.
+ */
+#pragma once
+
+#include "base/call.h"
+#include "model/event.h"
+#include "model/operation.h"
+#include "model/pool.h"
+#include "model/snapshot.h"
+#include "model/volume.h"
+#include "store/store.h"
+
+typedef struct dol_engine dol_engine;
+
+/* A range of bytes that may differ; `data` is false where the target reads as zeroes. false stops.
+ */
+typedef bool (*dol_changed_range_fn)(uint64_t offset, uint64_t length, bool data, void *user);
+
+typedef struct {
+        dol_store *store;      /* the engine owns it from now on */
+        bool store_fresh;      /* it was made just now: rebuild it from what the pools describe */
+        const char *state_dir; /* pools/ and mnt/ are below it */
+        const char *node;
+        const char *boot_id;         /* of this boot; attachments of another one are forgotten */
+        const GPtrArray *pools;      /* of dol_pool_record: as the configuration has them */
+        bool default_pool;           /* make the pool "default" when there is no pool at all */
+        int64_t consumer_grace_usec; /* after this time a container's mount that no mount table
+                                        shows is given up; at least a few seconds */
+} dol_engine_config;
+
+/* Loads the records, opens the pools (one that cannot be opened is unavailable, no failure),
+ * records what they describe and the store does not know yet. After it everything that was ever
+ * created is known. */
+dol_engine *dol_engine_open(const dol_engine_config *config, GError **error);
+/* Leaves mounts, devices and pools as they are. NULL is fine. */
+void dol_engine_close(dol_engine *engine);
+
+/* Name of this node. Borrowed. */
+const char *dol_engine_node(const dol_engine *engine);
+/* The kernel's boot_id, as the configuration gave it. Borrowed. */
+const char *dol_engine_boot_id(const dol_engine *engine);
+
+/* ---- volumes ---- */
+
+/* Creates name, labels and spec of `want` (a spec as dol_volume_spec_init leaves it says nothing).
+ * A volume of that name that agrees with everything said is returned with *ret_existed = true; one
+ * that differs: EXISTS, naming the differences. */
+bool dol_engine_create(dol_engine *engine, const dol_call *call, const dol_volume *want,
+                       dol_volume **ret_volume, bool *ret_existed, GError **error);
+
+/* A copy, with the live fields of the status filled. Trashed volumes only by uid. */
+dol_volume *dol_engine_get(dol_engine *engine, const char *reference, GError **error);
+/* The same without asking the pool: never waits for a disk. */
+dol_volume *dol_engine_peek(dol_engine *engine, const char *reference, GError **error);
+
+typedef struct {
+        const char *after;  /* name (and uid, for equal names) of the last one seen; NULL */
+        unsigned limit;     /* 0 = all */
+        const char *pool;   /* NULL = any */
+        const char *labels; /* "k=v,k2": all must hold; NULL = any */
+        int phase;          /* -1 = all that are not trashed */
+        bool usage;         /* fill the live fields of each */
+} dol_volume_filter;
+
+/* In order of name. The volume lives during the call only; false stops. *ret_more: there is at
+ * least one more. The token to go on from a volume is dol_volume_token. */
+typedef bool (*dol_volume_fn)(const dol_volume *volume, void *user);
+bool dol_engine_list(dol_engine *engine, const dol_volume_filter *filter, dol_volume_fn fn,
+                     void *user, bool *ret_more, GError **error);
+char *dol_volume_token(const dol_volume *volume);
+
+/* What may be changed on a volume; NULL and false members stay as they are. */
+typedef struct {
+        int64_t if_revision; /* 0 = any; else STALE when the volume has another one */
+        const char *name;
+        GHashTable *labels; /* replaces all of them */
+        const bool *protect;
+        const int64_t *trash;
+        const char *mountopts; /* "" = none; from the next mount on */
+} dol_volume_change;
+
+bool dol_engine_change(dol_engine *engine, const dol_call *call, const char *reference,
+                       const dol_volume_change *change, dol_volume **ret_volume, GError **error);
+
+/* To the trash, or for good with `purge`, with a trash of 0, or when it is in the trash already.
+ * In use: BUSY, naming by whom. Protected: CONFLICT. */
+bool dol_engine_delete(dol_engine *engine, const dol_call *call, const char *reference, bool purge,
+                       int64_t if_revision, dol_volume **ret_volume, GError **error);
+/* Back from the trash, as `name` (NULL = its old one). The reference may be the old name when it is
+ * the only one of that name in the trash. */
+bool dol_engine_restore(dol_engine *engine, const dol_call *call, const char *reference,
+                        const char *name, dol_volume **ret_volume, GError **error);
+
+typedef struct {
+        dol_client_kind client;
+        const char *id;
+        const char *generation; /* one life of the client; "" = unknown */
+        bool counted;           /* the client repeats ids and unmounts as often (Docker) */
+        bool directory_only;    /* the client cannot use a block volume */
+} dol_consumer_request;
+
+/* Mounts for a consumer. Mounted already: only the consumer is added. */
+bool dol_engine_mount(dol_engine *engine, const dol_call *call, const char *reference,
+                      const dol_consumer_request *consumer, dol_volume **ret_volume,
+                      GError **error);
+typedef enum {
+        DOL_UNMOUNT_STRICT, /* still in use: BUSY, and the consumer stays */
+        DOL_UNMOUNT_LINGER, /* still in use: the consumer goes; unmounted when it is free */
+        DOL_UNMOUNT_FORCE,  /* all consumers go, unmounted even while in use */
+} dol_unmount_mode;
+/* Takes a consumer away; unmounts when nobody is left. Unknown consumers: true. */
+bool dol_engine_unmount(dol_engine *engine, const dol_call *call, const char *reference,
+                        const dol_consumer_request *consumer, dol_unmount_mode mode,
+                        dol_volume **ret_volume, GError **error);
+
+/* Makes the volume larger, while it is in use too: pool, device and file system in one operation.
+ * Never smaller. After a failed grow, the size it really has (status.size) gives the rest up. */
+bool dol_engine_resize(dol_engine *engine, const dol_call *call, const char *reference,
+                       uint64_t size, dol_volume **ret_volume, GError **error);
+
+/* ---- snapshots: referred to as VOLUME@NAME, or uid:<uid> ---- */
+
+typedef struct {
+        const char *const *volumes; /* references, NULL-terminated: all at one moment */
+        const char *labels;         /* or: all volumes with these labels; see the filter */
+        const char *name;           /* the same for each */
+        GHashTable *snapshot_labels;
+        bool protect;
+        bool no_freeze;       /* crash consistent: writers do not wait */
+        const char *schedule; /* name of the schedule that wants it; NULL = a person */
+} dol_snapshot_request;
+
+/* All or none. *ret_snapshots: of dol_snapshot, in order of their volumes' uids; frees its
+ * elements. A snapshot of that name exists: EXISTS. */
+bool dol_engine_snapshot_create(dol_engine *engine, const dol_call *call,
+                                const dol_snapshot_request *request, GPtrArray **ret_snapshots,
+                                GError **error);
+/* With the live fields filled. */
+dol_snapshot *dol_engine_snapshot_get(dol_engine *engine, const char *reference, GError **error);
+/* Oldest first; `volume` (a reference) and labels select; `usage` fills exclusive and shared. */
+GPtrArray *dol_engine_snapshot_list(dol_engine *engine, const char *volume, const char *labels,
+                                    bool usage, GError **error);
+typedef struct {
+        const char *name;
+        GHashTable *labels; /* replaces all of them */
+        const bool *protect;
+} dol_snapshot_change;
+bool dol_engine_snapshot_change(dol_engine *engine, const dol_call *call, const char *reference,
+                                const dol_snapshot_change *change, dol_snapshot **ret_snapshot,
+                                GError **error);
+/* For good: snapshots have no trash. Mounted: BUSY. Protected: CONFLICT. */
+bool dol_engine_snapshot_delete(dol_engine *engine, const dol_call *call, const char *reference,
+                                GError **error);
+/* Read-only, beside its volume. */
+bool dol_engine_snapshot_mount(dol_engine *engine, const dol_call *call, const char *reference,
+                               const dol_consumer_request *consumer, dol_snapshot **ret_snapshot,
+                               GError **error);
+bool dol_engine_snapshot_unmount(dol_engine *engine, const dol_call *call, const char *reference,
+                                 const dol_consumer_request *consumer, dol_unmount_mode mode,
+                                 dol_snapshot **ret_snapshot, GError **error);
+/* Ranges in which the target (a snapshot, or NULL: its volume as it is now) may differ from the
+ * base (NULL: all that is allocated in the target). One of them at least; both of one volume. */
+bool dol_engine_diff(dol_engine *engine, const dol_call *call, const char *base, const char *target,
+                     dol_changed_range_fn fn, void *user, GError **error);
+/* Puts the volume back to a snapshot of its own. The state before is kept as a snapshot, whose name
+ * begins with "before-restore-". In use: BUSY, unless `force`, which takes it from its users. */
+bool dol_engine_revert(dol_engine *engine, const dol_call *call, const char *reference, bool force,
+                       dol_volume **ret_volume, GError **error);
+
+/* ---- pools ---- */
+
+/* Makes the pool and opens it. A pool of that name: EXISTS. What its place holds already is
+ * recorded. */
+bool dol_engine_pool_create(dol_engine *engine, const dol_call *call, const dol_pool_record *want,
+                            dol_pool_record **ret_pool, GError **error);
+/* With the live fields filled. */
+dol_pool_record *dol_engine_pool_get(dol_engine *engine, const char *name, GError **error);
+/* All, in order of name; the array frees its records. */
+GPtrArray *dol_engine_pool_list(dol_engine *engine);
+
+/* What lies in a pool and is not recorded. */
+typedef struct {
+        char *uid, *name; /* name: as its description says; NULL without one */
+        uint64_t size, allocated;
+        int64_t created;
+        char *reason; /* why it cannot be adopted; NULL = it can */
+} dol_unknown_volume;
+extern const dol_schema dol_unknown_volume_schema;
+GPtrArray *dol_engine_pool_unknown(dol_engine *engine, const dol_call *call, const char *pool,
+                                   GError **error);
+/* Records such a volume, as `name` (NULL = its old one). */
+bool dol_engine_adopt(dol_engine *engine, const dol_call *call, const char *pool, const char *uid,
+                      const char *name, dol_volume **ret_volume, GError **error);
+
+/* ---- operations and events ---- */
+
+/* Newest first; `volume` (a uid) and `phase` (-1 = any) select; the array frees its elements. */
+GPtrArray *dol_engine_operation_list(dol_engine *engine, const char *volume, int phase,
+                                     unsigned limit, GError **error);
+/* A running operation of this process, from memory; NULL when it has ended. */
+dol_operation *dol_engine_operation_peek(dol_engine *engine, const char *uid);
+/* Waits up to `wait_usec` until it has ended. */
+dol_operation *dol_engine_operation_get(dol_engine *engine, const char *uid, int64_t wait_usec,
+                                        GError **error);
+
+/* Oldest first, sequence > after. */
+GPtrArray *dol_engine_event_list(dol_engine *engine, uint64_t after, unsigned limit,
+                                 const char *volume, GError **error);
+/* Every event from now on, in order, from a thread of the store's. */
+typedef void (*dol_event_fn)(const dol_event *event, void *user);
+bool dol_engine_event_watch(dol_engine *engine, dol_event_fn fn, void *user, int64_t *ret_watch,
+                            GError **error);
+void dol_engine_event_unwatch(dol_engine *engine, int64_t watch);
+
+/* ---- health ---- */
+
+typedef enum { DOL_CHECK_OK, DOL_CHECK_WARNING, DOL_CHECK_ERROR } dol_check_level;
+typedef struct {
+        char *name;
+        dol_check_level level;
+        char *message;
+        char *help; /* what to do; NULL when there is nothing to do */
+} dol_check;
+extern const dol_schema dol_check_schema;
+/* What this host can and cannot do, and why. */
+GPtrArray *dol_engine_doctor(dol_engine *engine, const dol_call *call);
+
+typedef struct {
+        uint64_t volumes, trashed, attached, consumers;
+        uint64_t operations_running;
+        uint64_t operations_done[16], operations_failed[16]; /* since start, by operation kind */
+        uint64_t usec[16];                                   /* spent in them */
+} dol_engine_counters;
+void dol_engine_count(dol_engine *engine, dol_engine_counters *ret);
+
+/* ---- for the reconciler: one idempotent step each ---- */
+
+/* Finishes or undoes the operations that a crash left behind, and repeats those that failed
+ * half-way. Running ones of this process are left alone. */
+void dol_engine_resume(dol_engine *engine, const dol_call *call);
+/* Compares the record of one attached volume with the kernel: mounts what should be mounted,
+ * unmounts what nobody uses, drops consumers that are gone. */
+void dol_engine_settle(dol_engine *engine, const dol_call *call, const char *uid);
+/* All of: settle each attachment; unmount and detach what no record explains; remove left-over
+ * mount points. */
+void dol_engine_settle_all(dol_engine *engine, const dol_call *call);
+/* Empties the trash of what has expired, and of the oldest while a pool is above its watermark;
+ * tells about watermarks that were crossed. */
+void dol_engine_tend_pools(dol_engine *engine, const dol_call *call);
+/* Compares pools and records: lost volumes, found again ones, unknown ones, stale descriptions. */
+void dol_engine_survey(dol_engine *engine, const dol_call *call);
+/* `fn` is called when a volume needs settling soon (from any thread). */
+void dol_engine_on_unsettled(dol_engine *engine, void (*fn)(const char *uid, void *user),
+                             void *user);
