@@ -22,6 +22,8 @@ static int64_t patience_of(const dol_http_config *config, dol_http_wait wait)
         switch (wait) {
         case DOL_HTTP_WAIT_REQUEST:
                 return config->receive_usec;
+        case DOL_HTTP_WAIT_UPLOAD:
+                return config->transfer_idle_usec;
         case DOL_HTTP_WAIT_IDLE:
                 return config->idle_usec;
         case DOL_HTTP_WAIT_SEND:
@@ -109,16 +111,20 @@ void dol_http_connection_end_reading(dol_http_connection *connection)
 {
         connection->read_ended = true;
         connection->nudges = 0;
-        if (!connection->request && connection->wait != DOL_HTTP_WAIT_NOTHING)
+        if (connection->wait == DOL_HTTP_WAIT_UPLOAD ||
+            (!connection->request && connection->wait != DOL_HTTP_WAIT_NOTHING))
                 dol_http_connection_wait(connection, DOL_HTTP_WAIT_END);
 }
 
 void dol_http_connection_expire(dol_http_connection *connection)
 {
-        if (connection->wait == DOL_HTTP_WAIT_END)
+        if (connection->wait == DOL_HTTP_WAIT_END) {
                 nudge(connection);
-        else
-                dol_http_connection_shut(connection);
+                return;
+        }
+        if (connection->wait == DOL_HTTP_WAIT_UPLOAD && connection->request)
+                atomic_store(&connection->request->is_late, true);
+        dol_http_connection_shut(connection);
 }
 
 bool dol_http_connection_ask_gone(dol_http_connection *connection)

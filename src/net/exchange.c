@@ -80,25 +80,6 @@ static enum MHD_Result deliver(dol_http_request *request, struct MHD_Connection 
         return result;
 }
 
-static enum MHD_Result take_head(dol_http_request *request, struct MHD_Connection *mhd,
-                                 const char *method, const char *version)
-{
-        int status = 400;
-        g_autoptr(GError) error = NULL;
-
-        request->has_head = true;
-        request->method = g_strdup(method);
-        if (!dol_http_gate(request, mhd, method, version, &status, &error)) {
-                dol_http_refuse(request, status, error);
-                return deliver(request, mhd);
-        }
-        if (!dol_http_route_find(request, &status, &error)) {
-                request->refusal_status = status;
-                request->refusal = g_steal_pointer(&error);
-        }
-        return MHD_YES;
-}
-
 /* A body of unknown length that grows too large is read on for a while, so that the client comes
  * to reading the answer; then the connection is closed. */
 static enum MHD_Result take_body(dol_http_request *request, const char *bytes, size_t size)
@@ -146,35 +127,86 @@ static bool suspend(dol_http_request *request, struct MHD_Connection *mhd)
         return true;
 }
 
-static enum MHD_Result hand_to_worker(dol_http_request *request, struct MHD_Connection *mhd)
+static void set_deadline(dol_http_request *request)
 {
+        const dol_http_config *config = &request->server->config;
+        int64_t usec = request->route->flags & DOL_ROUTE_TRANSFER ? config->transfer_usec
+                                                                  : config->handle_usec;
+
+        if (usec)
+                request->call.deadline_usec = dol_monotonic_usec() + usec;
+}
+
+/* false: there are too many, and that was answered. */
+static bool add_to_workers(dol_http_request *request)
+{
+        const dol_http_config *config = &request->server->config;
+        dol_workers *workers = request->route->flags & DOL_ROUTE_TRANSFER ? config->transfer_workers
+                                                                          : config->workers;
         g_autoptr(GError) error = NULL;
 
-        if (!suspend(request, mhd))
-                return MHD_NO;
         dol_http_request_ref(request);
-        if (dol_workers_add(request->server->config.workers, dol_http_handle, request))
-                return MHD_YES;
+        if (dol_workers_add(workers, dol_http_handle, request))
+                return true;
+        request->upload.is_whole = true; /* nobody will read it */
         dol_http_reply_header(request, "Retry-After", "1");
         dol_fail(&error, DOL_ERROR_UNAVAILABLE,
                  "too many requests are waiting; try again in a moment");
         dol_http_refuse(request, 503, error);
         dol_http_request_unref(request);
+        return false;
+}
+
+static enum MHD_Result hand_to_worker(dol_http_request *request, struct MHD_Connection *mhd)
+{
+        if (!suspend(request, mhd))
+                return MHD_NO;
+        add_to_workers(request);
+        return MHD_YES;
+}
+
+/* The handler begins now, and takes the body as it comes. */
+static enum MHD_Result begin_upload(dol_http_request *request, struct MHD_Connection *mhd)
+{
+        if (!begin_answer(request, connection_of(mhd)))
+                return MHD_NO;
+        set_deadline(request);
+        dol_http_upload_begin(request);
+        return add_to_workers(request) ? MHD_YES : deliver(request, mhd);
+}
+
+static enum MHD_Result take_head(dol_http_request *request, struct MHD_Connection *mhd,
+                                 const char *method, const char *version)
+{
+        int status = 400;
+        g_autoptr(GError) error = NULL;
+
+        request->has_head = true;
+        request->method = g_strdup(method);
+        if (!dol_http_gate(request, mhd, method, version, &error)) {
+                dol_http_refuse(request, 400, error);
+                return deliver(request, mhd);
+        }
+        if (!dol_http_route_find(request, &status, &request->refusal))
+                request->refusal_status = status;
+        if (!dol_http_gate_body(request, &error)) {
+                dol_http_refuse(request, 413, error);
+                return deliver(request, mhd);
+        }
+        if (!request->refusal_status && request->route->flags & DOL_ROUTE_UPLOAD)
+                return begin_upload(request, mhd);
         return MHD_YES;
 }
 
 static enum MHD_Result take_whole(dol_http_request *request, struct MHD_Connection *mhd)
 {
-        const dol_http_server *server = request->server;
-
         if (!begin_answer(request, connection_of(mhd)))
                 return MHD_NO;
         if (request->refusal_status) {
                 dol_http_refuse(request, request->refusal_status, request->refusal);
                 return deliver(request, mhd);
         }
-        if (server->config.handle_usec)
-                request->call.deadline_usec = dol_monotonic_usec() + server->config.handle_usec;
+        set_deadline(request);
         if (request->route->flags & DOL_ROUTE_INLINE) {
                 dol_http_handle(dol_http_request_ref(request));
                 return deliver(request, mhd);
@@ -192,6 +224,11 @@ enum MHD_Result dol_http_exchange_step(void *data, struct MHD_Connection *mhd, c
                 return MHD_NO;
         if (!request->has_head)
                 return take_head(request, mhd, method, version);
+        if (request->upload.queue && !request->upload.is_whole) {
+                if (*size)
+                        return dol_http_upload_take(request, mhd, bytes, size);
+                return dol_http_upload_end(request, mhd) ? MHD_YES : deliver(request, mhd);
+        }
         if (*size) {
                 enum MHD_Result result = take_body(request, bytes, *size);
 

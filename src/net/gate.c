@@ -161,33 +161,37 @@ static bool check_encoding(const dol_http_request *request, const char *version,
         return true;
 }
 
-static bool check_length(const dol_http_request *request, int *ret_status, GError **error)
+static bool check_length(const dol_http_request *request, GError **error)
 {
         const char *length = dol_http_header(request, "Content-Length");
         g_autofree char *quotable = length ? dol_http_quotable(length) : NULL;
-        size_t max = request->server->config.body_max;
 
-        if (!length)
-                return true;
-        if (!*length || strspn(length, "0123456789") != strlen(length))
+        if (length && (!*length || strspn(length, "0123456789") != strlen(length)))
                 return dol_fail(error, DOL_ERROR_INVALID, "Content-Length '%s' is not a number",
                                 quotable);
-        if (g_ascii_strtoull(length, NULL, 10) <= max)
+        return true;
+}
+
+bool dol_http_gate_body(const dol_http_request *request, GError **error)
+{
+        const char *length = dol_http_header(request, "Content-Length");
+        size_t max = request->server->config.body_max;
+
+        if (!length || g_ascii_strtoull(length, NULL, 10) <= max ||
+            (request->route && request->route->flags & DOL_ROUTE_UPLOAD))
                 return true;
-        *ret_status = 413;
         return dol_fail(error, DOL_ERROR_INVALID, "the body is larger than the %zu bytes allowed",
                         max);
 }
 
 bool dol_http_gate(dol_http_request *request, struct MHD_Connection *mhd, const char *method,
-                   const char *version, int *ret_status, GError **error)
+                   const char *version, GError **error)
 {
-        *ret_status = 400;
         MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, copy_header, request);
         if (!check_line(request, method, error) ||
             !check_layout(request, mhd, method, version, error) || !check_headers(request, error) ||
             !check_once(request, error) || !check_encoding(request, version, error) ||
-            !check_length(request, ret_status, error))
+            !check_length(request, error))
                 return false;
         if (request->path[0] != '/')
                 return dol_fail(error, DOL_ERROR_INVALID,

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/un.h>
 
-enum { ANSWER_MAX = 64 * 1024 * 1024, CONNECT_MSEC = 5000 };
+enum { ANSWER_MAX = 64 * 1024 * 1024, CONNECT_MSEC = 5000, PIECE_SIZE = 256 * 1024 };
 
 #define UNIX_PREFIX "unix://"
 
@@ -26,6 +26,8 @@ typedef struct {
         GString *body; /* or the line that is not complete yet */
         bool (*line)(const char *text, void *user);
         void *user;
+        const dol_http_transfer *transfer; /* NULL: none */
+        GError *failure;                   /* of the transfer's functions */
         bool is_too_large;
         bool is_stopped; /* `line` wants no more */
 } exchange;
@@ -113,18 +115,26 @@ static bool hand_on_lines(exchange *ex)
         return true;
 }
 
-static bool is_streaming(const exchange *ex)
+static bool is_good(const exchange *ex)
 {
         long status = 0;
 
         curl_easy_getinfo(ex->client->curl, CURLINFO_RESPONSE_CODE, &status);
-        return ex->line && status == 200;
+        return status == 200;
+}
+
+static bool is_streaming(const exchange *ex)
+{
+        return ex->line && is_good(ex);
 }
 
 static size_t take_body(char *bytes, size_t one, size_t size, void *data)
 {
         exchange *ex = data;
 
+        if (ex->transfer && ex->transfer->write && is_good(ex))
+                return ex->transfer->write(bytes, size, ex->transfer->user, &ex->failure) ? size
+                                                                                          : 0;
         if (ex->body->len + size > ANSWER_MAX) {
                 ex->is_too_large = true;
                 return 0;
@@ -135,6 +145,16 @@ static size_t take_body(char *bytes, size_t one, size_t size, void *data)
                 return 0;
         }
         return size;
+}
+
+static size_t give_body(char *to, size_t one, size_t max, void *data)
+{
+        exchange *ex = data;
+        size_t size = 0;
+
+        return ex->transfer->read(to, max, &size, ex->transfer->user, &ex->failure)
+                       ? size
+                       : CURL_READFUNC_ABORT;
 }
 
 /* Not 0 ends the transfer. */
@@ -223,6 +243,10 @@ static bool fail_with(exchange *ex, CURLcode code, GError **error)
 {
         const dol_http_client *client = ex->client;
 
+        if (ex->failure) {
+                g_propagate_error(error, g_steal_pointer(&ex->failure));
+                return false;
+        }
         if (!dol_call_check(ex->call, error))
                 return false;
         if (ex->is_too_large)
@@ -268,6 +292,24 @@ static void fill_answer(exchange *ex, dol_http_answer *ret)
         ret->body = g_string_free(g_steal_pointer(&ex->body), false);
 }
 
+/* Large pieces; and the data comes when the server wants it. */
+static void set_transfer(CURL *curl, exchange *ex)
+{
+        const dol_http_transfer *transfer = ex->transfer;
+
+        if (!transfer)
+                return;
+        curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, (long)PIECE_SIZE);
+        if (!transfer->read)
+                return;
+        curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
+        curl_easy_setopt(curl, CURLOPT_UPLOAD_BUFFERSIZE, (long)PIECE_SIZE);
+        curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)transfer->size);
+        curl_easy_setopt(curl, CURLOPT_READFUNCTION, give_body);
+        curl_easy_setopt(curl, CURLOPT_READDATA, ex);
+        curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, transfer->method);
+}
+
 static bool perform(exchange *ex, const char *method, const char *path, const char *const *headers,
                     const char *body, GError **error)
 {
@@ -278,6 +320,7 @@ static bool perform(exchange *ex, const char *method, const char *path, const ch
         curl_easy_reset(curl);
         set_target(ex->client, path);
         set_method(curl, method, body);
+        set_transfer(curl, ex);
         set_limits(curl, ex);
         curl_easy_setopt(curl, CURLOPT_HTTPHEADER, list);
         curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body);
@@ -319,6 +362,23 @@ bool dol_http_client_stream(dol_http_client *client, const dol_call *call, const
                         line(gathered->str, user);
                 g_string_truncate(gathered, 0);
         }
+        fill_answer(&ex, ret);
+        gathered = NULL;
+        return true;
+}
+
+bool dol_http_client_transfer(dol_http_client *client, const dol_call *call,
+                              const dol_http_transfer *transfer, dol_http_answer *ret,
+                              GError **error)
+{
+        g_autoptr(GString) gathered = g_string_new(NULL);
+        exchange ex = {.client = client, .call = call, .body = gathered, .transfer = transfer};
+        g_autofree char *type = g_strconcat("Content-Type: ", transfer->content_type, NULL);
+        const char *const headers[] = {transfer->read ? type : NULL, NULL};
+
+        if (!dol_call_check(call, error) ||
+            !perform(&ex, transfer->method, transfer->path, headers, NULL, error))
+                return false;
         fill_answer(&ex, ret);
         gathered = NULL;
         return true;

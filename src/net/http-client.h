@@ -31,6 +31,24 @@ bool dol_http_client_send(dol_http_client *client, const dol_call *call, const c
                           const char *path, const char *const *headers, const char *body,
                           dol_http_answer *ret, GError **error);
 
+/* A transfer: much goes up or comes down, and is never held as a whole. */
+typedef struct {
+        const char *method, *path;
+        const char *content_type; /* of what is sent */
+        /* What is sent (NULL = nothing): up to `max` bytes; *ret_size 0 = the end. */
+        bool (*read)(void *to, size_t max, size_t *ret_size, void *user, GError **error);
+        int64_t size; /* of all that is sent; -1 = not known */
+        /* Takes what comes with status 200; NULL = it is collected as with other ones. */
+        bool (*write)(const void *bytes, size_t size, void *user, GError **error);
+        void *user;
+} dol_http_transfer;
+
+/* Does it. Fails with what `read` or `write` failed with. An answer that comes before all was sent
+ * ends the sending. */
+bool dol_http_client_transfer(dol_http_client *client, const dol_call *call,
+                              const dol_http_transfer *transfer, dol_http_answer *ret,
+                              GError **error);
+
 /* The same for a stream: `line` is called for every line of the answer as it comes; false stops.
  * With a status other than 200 the body is collected into *ret instead. */
 bool dol_http_client_stream(dol_http_client *client, const dol_call *call, const char *path,

@@ -9,6 +9,7 @@
  *   gate.c        refuses heads that libmicrohttpd lets through
  *   route.c       path and query
  *   request.c     what the handler asks of a request
+ *   upload.c      bodies that the handler reads
  *   handle.c      runs the handler, on a worker or at once
  *   reply.c       answers
  *   patience.c    early answers
@@ -31,6 +32,7 @@
 typedef enum {
         DOL_HTTP_WAIT_NOTHING, /* it is our turn: no deadline */
         DOL_HTTP_WAIT_REQUEST, /* receive_usec from the first byte (or the connecting) */
+        DOL_HTTP_WAIT_UPLOAD,  /* transfer_idle_usec from the last piece of a body */
         DOL_HTTP_WAIT_IDLE,    /* idle_usec from the end of the last answer */
         DOL_HTTP_WAIT_SEND,    /* the client takes the answer: idle_usec, up to 10 min */
         DOL_HTTP_WAIT_END,     /* libmicrohttpd sees the client's end: a moment, then a nudge */
@@ -107,6 +109,7 @@ struct dol_http_request {
         GArray *arguments;
         GArray *query;
         GString *body;
+        atomic_bool is_late; /* the client sent nothing for too long */
         bool has_head;
         bool is_active;      /* counted in server->active */
         size_t thrown_bytes; /* of a body that is not wanted */
@@ -115,6 +118,14 @@ struct dol_http_request {
 
         pthread_mutex_t lock; /* guards what follows */
         pthread_cond_t patience_ended;
+        struct {
+                GString *queue;  /* received and not read yet; NULL: not an upload */
+                size_t taken;    /* bytes of the queue that are read */
+                bool has_begun;  /* bytes of the body have come */
+                bool is_whole;   /* all of it has come; written by the loop only */
+                GString *answer; /* given before the end, and to be sent with the next bytes */
+                pthread_cond_t arrived;
+        } upload;
         dol_http_state state;
         struct MHD_Connection *suspended; /* to be resumed by the answer; or NULL */
         struct MHD_Response *response;
@@ -170,7 +181,9 @@ void dol_http_exchange_notify(void *server, struct MHD_Connection *mhd, void **c
 
 /* gate.c: copies the headers into the request; false = refused, and why. */
 bool dol_http_gate(dol_http_request *request, struct MHD_Connection *mhd, const char *method,
-                   const char *version, int *ret_status, GError **error);
+                   const char *version, GError **error);
+/* Whether the body that the head announces may come; 413. */
+bool dol_http_gate_body(const dol_http_request *request, GError **error);
 
 /* route.c: sets route, arguments, query; false = refused, and why. */
 bool dol_http_route_find(dol_http_request *request, int *ret_status, GError **error);
@@ -196,6 +209,18 @@ GArray *dol_http_pairs_new(void);
 
 /* handle.c */
 void dol_http_handle(void *request);
+
+/* upload.c: the first three run on the loop's thread */
+/* The body goes to the handler. */
+void dol_http_upload_begin(dol_http_request *request);
+/* A piece of it has come; *size gets what must come again. */
+enum MHD_Result dol_http_upload_take(dol_http_request *request, struct MHD_Connection *mhd,
+                                     const char *bytes, size_t *size);
+/* It is whole: true when the connection waits for the answer now. */
+bool dol_http_upload_end(dol_http_request *request, struct MHD_Connection *mhd);
+/* Answers while the body is still coming, and takes the text; false when it is not. */
+bool dol_http_upload_answer(dol_http_request *request, int status, const char *content_type,
+                            GString *text);
 
 /* reply.c */
 /* Takes the response and the stream (may be NULL) that feeds it. */

@@ -7,6 +7,10 @@
  * worker thread, or on the server's own thread for routes marked DOL_ROUTE_INLINE (which must only
  * read memory). The handler answers once with dol_http_reply*; returning false answers with the
  * face's own error form.
+ *
+ * Routes marked DOL_ROUTE_UPLOAD are handled as soon as their head is there, and take a body of any
+ * length piece by piece with dol_http_read. An answer that is given before the end of the body goes
+ * out at once; what the client still sends is thrown away for a moment, then the connection closes.
  */
 #pragma once
 
@@ -24,6 +28,9 @@ enum {
         DOL_ROUTE_INLINE = 1 << 0, /* reads memory only: handled without a worker */
         DOL_ROUTE_STREAM = 1 << 1, /* may answer with a stream */
         DOL_ROUTE_LONG = 1 << 2,   /* may be answered early, see dol_http_set_patience */
+        DOL_ROUTE_UPLOAD = 1 << 3, /* the handler reads the body itself, with dol_http_read */
+        /* may take hours: handled by a worker of its own kind, within transfer_usec */
+        DOL_ROUTE_TRANSFER = 1 << 4,
 };
 
 typedef struct {
@@ -54,15 +61,18 @@ typedef struct {
         const dol_http_route *routes; /* ends with {NULL}; must outlive the server */
         void *user;                   /* handed to the handlers */
         dol_http_error_fn error;
-        dol_workers *workers;     /* must outlive the server */
-        size_t body_max;          /* bytes; larger: 413 */
-        int64_t receive_usec;     /* from the first byte of a request to its last; else 408 or
-                                     close. Total, not idle: one byte a second does not help */
-        int64_t idle_usec;        /* between requests on a connection; also to take an answer, then
-                                     at most 10 minutes */
-        int64_t handle_usec;      /* deadline of the dol_call of a request */
-        unsigned connections_max; /* more are refused */
-        bool ignore_query;        /* faces whose clients may add unknown query parameters */
+        dol_workers *workers; /* must outlive the server */
+        size_t body_max;      /* bytes; larger: 413 */
+        int64_t receive_usec; /* from the first byte of a request to its last; else 408 or
+                                 close. Total, not idle: one byte a second does not help */
+        int64_t idle_usec;    /* between requests on a connection; also to take an answer, then
+                                 at most 10 minutes */
+        int64_t handle_usec;  /* deadline of the dol_call of a request */
+        dol_workers *transfer_workers; /* of DOL_ROUTE_TRANSFER; must outlive the server */
+        int64_t transfer_usec;         /* handle_usec of DOL_ROUTE_TRANSFER */
+        int64_t transfer_idle_usec;    /* between two pieces of an upload's body; else close */
+        unsigned connections_max;      /* more are refused */
+        bool ignore_query;             /* faces whose clients may add unknown query parameters */
 } dol_http_config;
 
 /* Starts serving. On failure listen_fd is closed too. */
@@ -84,6 +94,11 @@ const char *dol_http_body(const dol_http_request *request, size_t *ret_size);
 /* Decodes the body by rows. An empty body is "expected a JSON object". */
 bool dol_http_decode(const dol_http_request *request, const dol_schema *schema, unsigned flags,
                      void *out, GError **error);
+/* Of a DOL_ROUTE_UPLOAD: takes the next bytes of the body, at most `max`, and waits for them.
+ * *ret_size is 0 at the end of the body only. UNAVAILABLE when the client goes before the end,
+ * TIMEOUT when it sends nothing for too long or the request's deadline passes. */
+bool dol_http_read(dol_http_request *request, void *to, size_t max, size_t *ret_size,
+                   GError **error);
 /* Deadline and cancel flag of the request; the flag is set when the client has gone. */
 const dol_call *dol_http_call(const dol_http_request *request);
 
@@ -125,12 +140,18 @@ dol_http_stream *dol_http_stream_begin(dol_http_request *request, const char *co
 /* Queues bytes; false when the client has gone, or has more than 1 MiB waiting (it is then cut
  * off): end the stream. */
 bool dol_http_stream_write(dol_http_stream *stream, const char *bytes, size_t size);
+/* The same for a maker that may wait: until the client has taken enough of what was queued before.
+ * false also when it takes nothing for `idle_usec`. */
+bool dol_http_stream_send(dol_http_stream *stream, const void *bytes, size_t size,
+                          int64_t idle_usec);
 /* `fn` is called once when the client goes or the server stops, on any thread, maybe at once. It
  * may end the stream. It is not called, nor still running, once dol_http_stream_end has returned:
  * so do not end a stream while holding a lock that `fn` takes. */
 void dol_http_stream_on_close(dol_http_stream *stream, void (*fn)(void *user), void *user);
 /* Ends the answer; the stream must not be used afterwards. */
 void dol_http_stream_end(dol_http_stream *stream);
+/* The same for an answer that is not whole: the client sees the connection break off. */
+void dol_http_stream_break(dol_http_stream *stream);
 
 /* Percent-encodes a path segment or query value. */
 char *dol_http_escape(const char *text);

@@ -73,10 +73,13 @@ bool dol_http_reply_text(dol_http_request *request, int status, const char *cont
                          GString *text)
 {
         size_t size = text->len;
-        char *bytes = g_string_free(text, false);
-        struct MHD_Response *response =
-                MHD_create_response_from_buffer_with_free_callback(size, bytes, g_free);
+        struct MHD_Response *response;
+        char *bytes;
 
+        if (dol_http_upload_answer(request, status_of(request, status), content_type, text))
+                return true;
+        bytes = g_string_free(text, false);
+        response = MHD_create_response_from_buffer_with_free_callback(size, bytes, g_free);
         if (content_type)
                 MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
         return dol_http_answer_with(request, status_of(request, status), response, NULL);

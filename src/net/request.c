@@ -61,6 +61,7 @@ dol_http_request *dol_http_request_new(dol_http_server *server, const char *targ
         request->patience.link.data = request;
         pthread_mutex_init(&request->lock, NULL);
         pthread_cond_init(&request->patience_ended, NULL);
+        dol_cond_init(&request->upload.arrived);
         return request;
 }
 
@@ -84,10 +85,15 @@ void dol_http_request_unref(dol_http_request *request)
         g_array_unref(request->query);
         g_array_unref(request->reply_headers);
         g_string_free(request->body, true);
+        if (request->upload.queue)
+                g_string_free(request->upload.queue, true);
+        if (request->upload.answer)
+                g_string_free(request->upload.answer, true);
         g_free(request->method);
         g_free(request->target);
         g_free(request->path);
         g_clear_error(&request->refusal);
+        pthread_cond_destroy(&request->upload.arrived);
         pthread_cond_destroy(&request->patience_ended);
         pthread_mutex_destroy(&request->lock);
         dol_http_server_unref(request->server);
@@ -115,6 +121,7 @@ void dol_http_request_abandon(dol_http_request *request)
 
         pthread_mutex_lock(&request->lock);
         cancel(request);
+        pthread_cond_broadcast(&request->upload.arrived);
         pthread_mutex_unlock(&request->lock);
         if (stream)
                 dol_http_stream_close(stream);

@@ -5,8 +5,10 @@
  */
 #include "net/http-private.h"
 
+#include "base/clock.h"
 #include "base/guard.h"
 
+#include <errno.h>
 #include <string.h>
 
 enum { QUEUE_MAX = 1 << 20, BLOCK_SIZE = 4096 };
@@ -18,11 +20,13 @@ struct dol_http_stream {
 
         pthread_mutex_t lock;       /* guards what follows */
         pthread_cond_t told;        /* is_telling has become false */
+        pthread_cond_t taken_some;  /* libmicrohttpd has, or the stream is closed */
         struct MHD_Connection *mhd; /* NULL until the answer goes out */
         bool is_suspended;          /* waits for bytes */
         GString *queue;
         size_t taken;   /* bytes of the queue that are sent */
         bool is_ended;  /* by the maker */
+        bool is_broken; /* ended before it was whole */
         bool is_closed; /* by the client, the server, or for its slowness */
         void (*on_close)(void *user);
         void *user;
@@ -42,6 +46,7 @@ void dol_http_stream_unref(dol_http_stream *stream)
                 return;
         g_string_free(stream->queue, true);
         pthread_cond_destroy(&stream->told);
+        pthread_cond_destroy(&stream->taken_some);
         pthread_mutex_destroy(&stream->lock);
         dol_http_server_unref(stream->server);
         g_free(stream);
@@ -75,6 +80,7 @@ static ssize_t take(dol_http_stream *stream, char *to, size_t max)
                 g_string_erase(stream->queue, 0, (gssize)stream->taken);
                 stream->taken = 0;
         }
+        pthread_cond_broadcast(&stream->taken_some);
         return (ssize_t)size;
 }
 
@@ -89,7 +95,8 @@ static ssize_t read_some(void *data, uint64_t position, char *to, size_t max)
         if (waiting(stream))
                 return take(stream, to, max);
         if (stream->is_ended)
-                return MHD_CONTENT_READER_END_OF_STREAM;
+                return stream->is_broken ? MHD_CONTENT_READER_END_WITH_ERROR
+                                         : MHD_CONTENT_READER_END_OF_STREAM;
         MHD_suspend_connection(stream->mhd);
         stream->is_suspended = true;
         return 0;
@@ -107,6 +114,7 @@ void dol_http_stream_attach(dol_http_stream *stream, struct MHD_Connection *mhd)
 static void shut(dol_http_stream *stream)
 {
         stream->is_closed = true;
+        pthread_cond_broadcast(&stream->taken_some);
         resume(stream);
 }
 
@@ -137,6 +145,7 @@ static dol_http_stream *new_stream(dol_http_request *request)
         stream->queue = g_string_new(NULL);
         pthread_mutex_init(&stream->lock, NULL);
         pthread_cond_init(&stream->told, NULL);
+        dol_cond_init(&stream->taken_some);
         return stream;
 }
 
@@ -171,6 +180,27 @@ bool dol_http_stream_write(dol_http_stream *stream, const char *bytes, size_t si
                 cut_off(stream);
                 return false;
         }
+        g_string_append_len(stream->queue, bytes, (gssize)size);
+        resume(stream);
+        return true;
+}
+
+bool dol_http_stream_send(dol_http_stream *stream, const void *bytes, size_t size,
+                          int64_t idle_usec)
+{
+        dol_lock_scope(&stream->lock);
+
+        while (!stream->is_closed && waiting(stream) && waiting(stream) + size > QUEUE_MAX) {
+                struct timespec until = dol_timespec_of(dol_monotonic_usec() + idle_usec);
+
+                if (pthread_cond_timedwait(&stream->taken_some, &stream->lock, &until) ==
+                    ETIMEDOUT) {
+                        shut(stream);
+                        cut_off(stream);
+                }
+        }
+        if (stream->is_closed)
+                return false;
         g_string_append_len(stream->queue, bytes, (gssize)size);
         resume(stream);
         return true;
@@ -230,4 +260,12 @@ void dol_http_stream_end(dol_http_stream *stream)
                 pthread_cond_wait(&stream->told, &stream->lock);
         pthread_mutex_unlock(&stream->lock);
         dol_http_stream_unref(stream);
+}
+
+void dol_http_stream_break(dol_http_stream *stream)
+{
+        pthread_mutex_lock(&stream->lock);
+        stream->is_broken = true;
+        pthread_mutex_unlock(&stream->lock);
+        dol_http_stream_end(stream);
 }

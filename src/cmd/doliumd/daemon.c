@@ -20,12 +20,14 @@
 #include <sys/file.h>
 
 enum { WORKERS = 12, QUEUE_MAX = 4096, CONNECTIONS_MAX = 1024, BODY_MAX = 1 << 20 };
+/* exports and imports at the same time, and those that wait for their turn */
+enum { TRANSFERS = 8, TRANSFERS_WAITING = 8 };
 
 typedef struct {
         const dol_config *config;
         int lock_fd;
         dol_listener rest_socket, docker_socket;
-        dol_workers *rest_workers, *docker_workers;
+        dol_workers *rest_workers, *transfer_workers, *docker_workers;
         dol_rest *rest;
         dol_docker *docker;
         dol_http_server *rest_server, *docker_server;
@@ -120,6 +122,7 @@ static bool serve_rest(daemon_state *daemon, GError **error)
 {
         daemon->rest = dol_rest_new();
         daemon->rest_workers = dol_workers_new("rest", WORKERS, QUEUE_MAX);
+        daemon->transfer_workers = dol_workers_new("transfer", TRANSFERS, TRANSFERS_WAITING);
         daemon->rest_server = dol_http_server_start(
                 &(dol_http_config){
                         .name = "rest",
@@ -128,6 +131,9 @@ static bool serve_rest(daemon_state *daemon, GError **error)
                         .user = daemon->rest,
                         .error = dol_rest_error,
                         .workers = daemon->rest_workers,
+                        .transfer_workers = daemon->transfer_workers,
+                        .transfer_usec = 24 * 3600 * DOL_USEC_PER_SEC,
+                        .transfer_idle_usec = 600 * DOL_USEC_PER_SEC,
                         .body_max = BODY_MAX,
                         .receive_usec = 10 * DOL_USEC_PER_SEC,
                         .idle_usec = 60 * DOL_USEC_PER_SEC,
@@ -199,6 +205,7 @@ static void stop(daemon_state *daemon)
                 dol_http_server_stop(daemon->rest_server, grace_usec);
         dol_workers_free(daemon->docker_workers);
         dol_workers_free(daemon->rest_workers);
+        dol_workers_free(daemon->transfer_workers);
         dol_reconciler_stop(daemon->reconciler);
         dol_engine_close(daemon->engine);
         dol_docker_free(daemon->docker);
