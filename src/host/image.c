@@ -2,7 +2,6 @@
 #include "host/image.h"
 
 #include "base/fault.h"
-#include "base/file.h"
 #include "base/guard.h"
 #include "base/random.h"
 #include "base/run.h"
@@ -107,13 +106,10 @@ static bool make(const making *m, GError **error)
 
 static bool put_in_place(const char *temporary, const char *path, GError **error)
 {
-        g_autofree char *directory = g_path_get_dirname(path);
-
         if (!dol_fault_point("host.image.rename.before", error))
                 return false;
-        if (rename(temporary, path) < 0)
-                return dol_fail_errno(error, errno, "rename '%s'", temporary);
-        return dol_directory_sync(directory, error);
+        return rename(temporary, path) == 0 ||
+               dol_fail_errno(error, errno, "rename '%s'", temporary);
 }
 
 static bool check_spec(const dol_image_spec *spec, GError **error)
