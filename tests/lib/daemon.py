@@ -50,6 +50,7 @@ class Daemon:
         document = _config(self.dir, self.run_dir, self.docker_socket,
                            pools or [{"name": "default", "driver": "image", "size": pool_size}])
         document.update(config or {})
+        self.state_dir = document["state_dir"]
         self.write_config({key: value for key, value in document.items() if value is not None})
 
     def write_config(self, document):
