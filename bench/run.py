@@ -3,7 +3,7 @@
 
     ./dev bench [NAME...] [--quick] [--json FILE]
 
-Names are those of SUITES below. Everything runs in a sandbox of its own (tests/lib/sandbox.sh).
+Names are those of SUITES in measure.py and past.py. Everything runs in a sandbox of its own (tests/lib/sandbox.sh).
 """
 import argparse
 import json
@@ -64,7 +64,8 @@ def machine():
 def main():
     enter_sandbox()
     import measure
-    suites = measure.SUITES
+    import past
+    suites = {**measure.SUITES, **past.SUITES}
     parser = argparse.ArgumentParser(description="Benchmarks of Dolium.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=" ".join(suites))
     parser.add_argument("--quick", action="store_true", help="fewer rounds, less certain figures")
