@@ -11,7 +11,7 @@ import re
 import subprocess
 import sys
 
-ROOMS = "base codec model net store host driver policy engine reconcile api cmd".split()
+ROOMS = "base codec model stream net store host driver policy engine reconcile api cmd".split()
 BEHIND_THE_ENGINE = "store host driver policy".split()
 FILE_LINES, FUNCTION_LINES, MAIN_LINES = 400, 40, 60
 SELF_EXPLAINING = ("_new", "_free", "_clear", "_copy", "_ref", "_unref")
