@@ -153,7 +153,7 @@ typedef struct dol_driver {
         bool (*clone)(void *pool, const dol_call *call, const char *volume, const char *snapshot,
                       const dol_volume *want, char **ret_fs_uuid, GError **error);
         /* Puts the snapshot's data in the place of the volume's, at once or not at all; the size
-         * becomes the snapshot's. The volume must not be attached: BUSY. */
+         * becomes the snapshot's. A device that nobody has open is detached; else: BUSY. */
         bool (*revert)(void *pool, const dol_call *call, const char *volume, const char *snapshot,
                        GError **error);
         /* Ranges in which two images of one volume may differ: base is a snapshot (NULL: nothing,

@@ -96,7 +96,8 @@ bool dol_pool_snapshot_attach(dol_pool *pool, const dol_call *call, const char *
                           "driver.snapshot-attach.after", error))
                 return false;
         *ret = attachment;
-        *ret_hold = dol_steal_fd(&hold);
+        if (ret_hold)
+                *ret_hold = dol_steal_fd(&hold);
         return true;
 }
 

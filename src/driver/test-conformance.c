@@ -41,6 +41,7 @@ static void add_tests(void)
         for (unsigned i = 0; i < G_N_ELEMENTS(hosts); i++) {
                 suite_add(&hosts[i]);
                 suite_add_faults(&hosts[i]);
+                suite_add_snapshots(&hosts[i]);
         }
 }
 

@@ -26,16 +26,19 @@ static const suite_host hosts[] = {
         {.name = "image-on-xfs",
          .driver = "image",
          .ground = on_xfs,
+         .snapshots = true,
          .mounts = true,
          .durable = true},
         {.name = "image-on-btrfs",
          .driver = "image",
          .ground = on_btrfs,
+         .snapshots = true,
          .mounts = true,
          .durable = true},
         {.name = "image-in-file",
          .driver = "image",
          .ground = on_ext4,
+         .snapshots = true,
          .mounts = true,
          .durable = true},
         {.name = "dir",
@@ -55,6 +58,7 @@ static void add_tests(void)
                 suite_add(&hosts[i]);
                 suite_add_mounted(&hosts[i]);
                 suite_add_faults(&hosts[i]);
+                suite_add_snapshots(&hosts[i]);
         }
 }
 

@@ -17,6 +17,7 @@ typedef struct {
         bool mounts;                 /* volumes may be mounted here */
         bool durable;                /* a pool lives on disk: not the fake's */
         bool directories;            /* volumes are directories, without a size */
+        bool snapshots;              /* the driver has the slots for them */
 } suite_host;
 
 /* A pool of a test's own. */
@@ -34,6 +35,7 @@ void suite_add(const suite_host *host);
 /* Needs a row that mounts. */
 void suite_add_mounted(const suite_host *host);
 void suite_add_faults(const suite_host *host);
+void suite_add_snapshots(const suite_host *host);
 
 /* Sets up a directory and a request; nothing is opened. */
 void suite_pool_init(suite_pool *suite, const suite_host *host);
