@@ -52,7 +52,7 @@ each_suite() {
         shift 2
         for suite in "$@"; do
                 case $suite in
-                cli | api | e2e | crash) pytest_suite "$label$suite" "$directory" "$suite" ;;
+                cli | api | csi | e2e | crash) pytest_suite "$label$suite" "$directory" "$suite" ;;
                 lint | unit | root | fuzz) meson_suite "$label$suite" "$directory" "$suite" "${MESON_OPTIONS[@]}" ;;
                 *) die "there is no suite '$suite'" ;;
                 esac || status=1
@@ -65,7 +65,7 @@ MESON_OPTIONS=()
 # Without address space randomisation the sanitizers of Debian 12 start on every kernel.
 asan_suites() {
         build_sanitizer asan address,undefined
-        [ $# -gt 0 ] || set -- unit root fuzz api e2e
+        [ $# -gt 0 ] || set -- unit root fuzz api csi e2e
         export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
         export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 G_SLICE=always-malloc DOL_TEST_SLOWNESS=4
         RUNNER=(setarch --addr-no-randomize)

@@ -39,6 +39,7 @@ class Daemon:
         self.dir = f"{base()}/{self.name}"
         self.state_dir, self.run_dir = self.dir + "/state", self.dir + "/run"
         self.socket = self.run_dir + "/dolium.sock"
+        self.csi_socket = self.run_dir + "/csi.sock"    # with the argument --csi=all
         self.docker_socket = f"{PLUGINS}/{self.name}.sock" if docker else None
         self.log = self.dir + "/doliumd.log"
         self.config_path = self.dir + "/dolium.yaml"

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/doliumd/config.h"
 
+#include "api/csi/csi.h"
 #include "base/file.h"
 #include "cmd/doliumd/yaml.h"
 #include "model/pool.h"
 #include "model/volume.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -35,6 +37,8 @@ static const dol_field config_fields[] = {
         {"state_dir", DOL_STRING, AT(state_dir)},
         {"run_dir", DOL_STRING, AT(run_dir)},
         {"docker_socket", DOL_STRING, AT(docker_socket)},
+        {"csi", DOL_STRING, AT(csi)},
+        {"csi_endpoint", DOL_STRING, AT(csi_endpoint)},
         {"node", DOL_STRING, AT(node)},
         {"log_level", DOL_STRING, AT(log_level)},
         {"socket_group", DOL_STRING, AT(socket_group)},
@@ -56,6 +60,8 @@ void dol_config_init(dol_config *config)
                 .state_dir = g_strdup("/var/lib/dolium"),
                 .run_dir = g_strdup("/run/dolium"),
                 .docker_socket = g_strdup("/run/docker/plugins/dolium.sock"),
+                .csi = g_strdup(getenv("CSI_ENDPOINT") ? "all" : "none"),
+                .csi_endpoint = g_strdup(getenv("CSI_ENDPOINT")),
                 .node = g_strdup(host),
                 .log_level = g_strdup("info"),
                 .consumer_grace = INT64_C(600) * 1000000,
@@ -122,12 +128,49 @@ static bool check_node(const char *node, GError **error)
         return true;
 }
 
+char *dol_config_csi_path(const dol_config *config)
+{
+        const char *endpoint = config->csi_endpoint;
+
+        if (!endpoint || *endpoint == '\0')
+                return g_build_filename(config->run_dir, "csi.sock", NULL);
+        if (g_str_has_prefix(endpoint, "unix://"))
+                return g_strdup(endpoint + strlen("unix://"));
+        return g_strdup(g_str_has_prefix(endpoint, "unix:") ? endpoint + strlen("unix:")
+                                                            : endpoint);
+}
+
+static bool check_csi(const dol_config *config, GError **error)
+{
+        g_autofree char *path = dol_config_csi_path(config);
+
+        if (!config->csi || !g_strv_contains(dol_csi_mode_words, config->csi))
+                return dol_fail(error, DOL_ERROR_INVALID,
+                                "csi: expected all, controller, node or none, got '%s'",
+                                config->csi ? config->csi : "");
+        return check_path("csi_endpoint", path, error);
+}
+
+static bool check_pools(const dol_config *config, GError **error)
+{
+        for (unsigned i = 0; config->pools && i < config->pools->len; i++) {
+                const dol_pool_record *pool = config->pools->pdata[i];
+
+                if (!dol_pool_name_check(pool->name, error) ||
+                    !dol_pool_spec_check(&pool->spec, error) ||
+                    !dol_labels_check(pool->labels, error))
+                        return dol_fail_while(error, "pools: element %u", i);
+        }
+        return true;
+}
+
 bool dol_config_check(const dol_config *config, GError **error)
 {
         dol_log_level level;
 
         if (!check_path("state_dir", config->state_dir, error) ||
-            !check_path("run_dir", config->run_dir, error) || !check_node(config->node, error))
+            !check_path("run_dir", config->run_dir, error) || !check_node(config->node, error) ||
+            !check_csi(config, error))
                 return false;
         if (g_strcmp0(config->docker_socket, "none") != 0 &&
             !check_path("docker_socket", config->docker_socket, error))
@@ -141,15 +184,7 @@ bool dol_config_check(const dol_config *config, GError **error)
                 return dol_fail(error, DOL_ERROR_INVALID,
                                 "consumer_grace must be at least 1s, reconcile_period 100ms, and "
                                 "survey_period not less than that");
-        for (unsigned i = 0; config->pools && i < config->pools->len; i++) {
-                const dol_pool_record *pool = config->pools->pdata[i];
-
-                if (!dol_pool_name_check(pool->name, error) ||
-                    !dol_pool_spec_check(&pool->spec, error) ||
-                    !dol_labels_check(pool->labels, error))
-                        return dol_fail_while(error, "pools: element %u", i);
-        }
-        return true;
+        return check_pools(config, error);
 }
 
 char *dol_config_text(const dol_config *config)

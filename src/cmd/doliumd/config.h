@@ -10,6 +10,8 @@
 typedef struct {
         char *state_dir, *run_dir;
         char *docker_socket; /* "none" = no plugin */
+        char *csi;           /* "none", "controller", "node" or "all" */
+        char *csi_endpoint;  /* "unix:///path", or a path; NULL = csi.sock in run_dir */
         char *node;
         char *log_level;
         char *socket_group;     /* may use the REST socket; NULL = root only */
@@ -27,5 +29,7 @@ void dol_config_clear(dol_config *config);
 bool dol_config_read(dol_config *config, const char *path, GError **error);
 /* What a value must be once all is read: absolute paths, known level, valid pools. */
 bool dol_config_check(const dol_config *config, GError **error);
+/* The path of the CSI socket. g_free it. */
+char *dol_config_csi_path(const dol_config *config);
 /* The configuration as JSON, for --check-config. */
 char *dol_config_text(const dol_config *config);

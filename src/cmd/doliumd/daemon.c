@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/doliumd/daemon.h"
 
+#include "api/csi/csi.h"
 #include "api/docker/docker.h"
 #include "api/rest/rest.h"
 #include "base/clock.h"
@@ -26,11 +27,13 @@ enum { TRANSFERS = 8, TRANSFERS_WAITING = 8 };
 typedef struct {
         const dol_config *config;
         int lock_fd;
-        dol_listener rest_socket, docker_socket;
-        dol_workers *rest_workers, *transfer_workers, *docker_workers;
+        dol_listener rest_socket, docker_socket, csi_socket;
+        dol_workers *rest_workers, *transfer_workers, *docker_workers, *csi_workers;
         dol_rest *rest;
         dol_docker *docker;
+        dol_csi *csi;
         dol_http_server *rest_server, *docker_server;
+        dol_grpc_server *csi_server;
         dol_engine *engine;
         dol_reconciler *reconciler;
 } daemon_state;
@@ -108,6 +111,7 @@ static bool listen_all(daemon_state *daemon, GError **error)
 {
         const dol_config *config = daemon->config;
         g_autofree char *path = g_build_filename(config->run_dir, "dolium.sock", NULL);
+        g_autofree char *csi_path = dol_config_csi_path(config);
         gid_t group;
 
         return find_group(config->socket_group, &group, error) &&
@@ -115,7 +119,9 @@ static bool listen_all(daemon_state *daemon, GError **error)
                           &daemon->rest_socket, error) &&
                (strcmp(config->docker_socket, "none") == 0 ||
                 dol_listen("docker", config->docker_socket, 0600, (gid_t)-1, &daemon->docker_socket,
-                           error));
+                           error)) &&
+               (strcmp(config->csi, "none") == 0 ||
+                dol_listen("csi", csi_path, 0600, (gid_t)-1, &daemon->csi_socket, error));
 }
 
 static bool serve_rest(daemon_state *daemon, GError **error)
@@ -173,6 +179,42 @@ static bool serve_docker(daemon_state *daemon, GError **error)
         return daemon->docker_server != NULL;
 }
 
+static dol_csi_mode csi_mode(const dol_config *config)
+{
+        unsigned mode = 0;
+
+        while (strcmp(dol_csi_mode_words[mode], config->csi) != 0)
+                mode++;
+        return (dol_csi_mode)mode;
+}
+
+/* Like the plugin only when every volume is known. */
+static bool serve_csi(daemon_state *daemon, GError **error)
+{
+        if (daemon->csi_socket.fd < 0)
+                return true;
+        daemon->csi = dol_csi_new(daemon->engine, csi_mode(daemon->config));
+        daemon->csi_workers = dol_workers_new("csi", WORKERS, QUEUE_MAX);
+        daemon->csi_server = dol_grpc_server_start(
+                &(dol_grpc_config){
+                        .name = "csi",
+                        .listen_fd = daemon->csi_socket.fd,
+                        .methods = dol_csi_methods(daemon->csi),
+                        .user = daemon->csi,
+                        .workers = daemon->csi_workers,
+                        .message_max = BODY_MAX,
+                        .memory_max = 64 * BODY_MAX,
+                        .receive_usec = 10 * DOL_USEC_PER_SEC,
+                        .send_usec = 60 * DOL_USEC_PER_SEC,
+                        .idle_usec = 86400 * DOL_USEC_PER_SEC,
+                        .handle_usec = 600 * DOL_USEC_PER_SEC,
+                        .connections_max = CONNECTIONS_MAX,
+                        .calls_max = 256,
+                },
+                error);
+        return daemon->csi_server != NULL;
+}
+
 /* ---- start, wait, stop ---- */
 
 static bool start(daemon_state *daemon, GError **error)
@@ -189,7 +231,7 @@ static bool start(daemon_state *daemon, GError **error)
         daemon->reconciler = dol_reconciler_start(
                 daemon->engine, &(dol_reconcile_config){.period_usec = daemon->config->period,
                                                         .survey_usec = daemon->config->survey});
-        if (!serve_docker(daemon, error))
+        if (!serve_docker(daemon, error) || !serve_csi(daemon, error))
                 return false;
         dol_rest_set_engine(daemon->rest, daemon->engine);
         return true;
@@ -199,17 +241,21 @@ static void stop(daemon_state *daemon)
 {
         const int64_t grace_usec = 10 * DOL_USEC_PER_SEC;
 
+        dol_grpc_server_stop(daemon->csi_server, grace_usec);
         if (daemon->docker_server)
                 dol_http_server_stop(daemon->docker_server, grace_usec);
         if (daemon->rest_server)
                 dol_http_server_stop(daemon->rest_server, grace_usec);
+        dol_workers_free(daemon->csi_workers);
         dol_workers_free(daemon->docker_workers);
         dol_workers_free(daemon->rest_workers);
         dol_workers_free(daemon->transfer_workers);
         dol_reconciler_stop(daemon->reconciler);
         dol_engine_close(daemon->engine);
+        dol_csi_free(daemon->csi);
         dol_docker_free(daemon->docker);
         dol_rest_free(daemon->rest);
+        dol_listener_clear(&daemon->csi_socket);
         dol_listener_clear(&daemon->docker_socket);
         dol_listener_clear(&daemon->rest_socket);
         dol_close_fd(&daemon->lock_fd);
@@ -222,6 +268,7 @@ bool dol_daemon_run(const dol_config *config, GError **error)
                 .lock_fd = -1,
                 .rest_socket.fd = -1,
                 .docker_socket.fd = -1,
+                .csi_socket.fd = -1,
         };
         int64_t began = dol_monotonic_usec();
         sigset_t signals;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where doliumd listens: unix sockets of its own making, or handed over by systemd
- * (sd_listen_fds(3)), told apart by their names "rest" and "docker". */
+ * (sd_listen_fds(3)), told apart by their names "rest", "docker" and "csi". */
 #pragma once
 
 #include "base/error.h"

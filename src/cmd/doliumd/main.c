@@ -20,9 +20,11 @@ static const char help[] =
         "  --config FILE          configuration (default: /etc/dolium/dolium.yaml, if it is "
         "there)\n"
         "  --state-dir DIR        store, pools and mounts (default: /var/lib/dolium)\n"
-        "  --run-dir DIR          REST socket (default: /run/dolium)\n"
+        "  --run-dir DIR          REST and CSI sockets (default: /run/dolium)\n"
         "  --docker-socket PATH   volume plugin, or \"none\"\n"
         "                         (default: /run/docker/plugins/dolium.sock)\n"
+        "  --csi WHAT             serve CSI: all, controller, node or none (default: none, or\n"
+        "                         all when CSI_ENDPOINT names a socket)\n"
         "  --node NAME            name of this node (default: host name)\n"
         "  --log-level LEVEL      error, warning, info or debug (default: info)\n"
         "  --check-config         check the configuration, print what is in force, and exit\n"
@@ -35,6 +37,7 @@ enum {
         OPTION_STATE_DIR,
         OPTION_RUN_DIR,
         OPTION_DOCKER_SOCKET,
+        OPTION_CSI,
         OPTION_NODE,
         OPTION_LOG_LEVEL,
         OPTION_CHECK,
@@ -48,6 +51,7 @@ static const struct option options[] = {
         {"state-dir", required_argument, NULL, OPTION_STATE_DIR},
         {"run-dir", required_argument, NULL, OPTION_RUN_DIR},
         {"docker-socket", required_argument, NULL, OPTION_DOCKER_SOCKET},
+        {"csi", required_argument, NULL, OPTION_CSI},
         {"node", required_argument, NULL, OPTION_NODE},
         {"log-level", required_argument, NULL, OPTION_LOG_LEVEL},
         {"check-config", no_argument, NULL, OPTION_CHECK},
@@ -117,6 +121,7 @@ static bool read_config(const arguments *given, dol_config *config, GError **err
         override(&config->state_dir, given, OPTION_STATE_DIR);
         override(&config->run_dir, given, OPTION_RUN_DIR);
         override(&config->docker_socket, given, OPTION_DOCKER_SOCKET);
+        override(&config->csi, given, OPTION_CSI);
         override(&config->node, given, OPTION_NODE);
         override(&config->log_level, given, OPTION_LOG_LEVEL);
         return dol_config_check(config, error);
