@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dolium snapshot: keeping a volume as it is now, and looking at what was. */
 #include "cmd/dolium/body.h"
-#include "cmd/dolium/show.h"
+#include "cmd/dolium/mounting.h"
 
-#include <stdio.h>
 #include <string.h>
-
-#define ID_DEFAULT "cli"
 
 static const dol_argument one_argument[] = {{"VOLUME@NAME", DOL_VALUE_SNAPSHOT}, {NULL}};
 
@@ -193,72 +190,32 @@ static const dol_command set_command = {
 
 /* --- mount, unmount */
 
-static json_t *consumer_body(const dol_cli *cli)
-{
-        const char *id = dol_args_value(&cli->args, "id");
-
-        return json_pack("{s:s}", "id", id ? id : ID_DEFAULT);
-}
+static const dol_mountable snapshots = {"snapshot", "attachment", &dol_snapshot_view};
 
 static bool run_mount(dol_cli *cli, GError **error)
 {
-        const char *name = dol_args_word(&cli->args, 0);
-        g_autofree char *path = dol_path("/v1/snapshots/%s/mount", name);
-        g_autoptr(dol_json) body = consumer_body(cli), snapshot = NULL;
-        g_autofree char *place = NULL;
-
-        if (!change(cli, "POST", path, body, &snapshot, error))
-                return false;
-        if (!cli->quiet && dol_show_document(cli, snapshot))
-                return true;
-        place = dol_cell_place(dol_json_at(snapshot, "attachment"));
-        if (!place)
-                return dol_fail(error, DOL_ERROR_INTERNAL,
-                                "snapshot '%s' was mounted, but %s did not say where", name,
-                                cli->host);
-        puts(place);
-        return true;
+        return dol_cli_mount(cli, &snapshots, error);
 }
-
-static const dol_option mount_options[] = {
-        {"id", DOL_VALUE_TEXT, .metavar = "ID",
-         .doc = "in whose name; every mount needs an unmount with the same id; default cli"},
-        {NULL},
-};
 
 static const dol_command mount_command = {
         .name = "mount",
         .summary = "Mount a snapshot read-only beside its volume, and print where",
         .arguments = one_argument,
-        .options = mount_options,
+        .options = dol_mount_options,
         .run = run_mount,
 };
 
 static bool run_unmount(dol_cli *cli, GError **error)
 {
-        g_autofree char *path = dol_path("/v1/snapshots/%s/unmount", dol_args_word(&cli->args, 0));
-        g_autoptr(dol_json) body = consumer_body(cli), snapshot = NULL;
-
-        if (dol_args_is_on(&cli->args, "force"))
-                dol_json_put(body, "force", json_true());
-        if (!change(cli, "POST", path, body, &snapshot, error))
-                return false;
-        dol_show_name(cli, snapshot, &dol_snapshot_view);
-        return true;
+        return dol_cli_unmount(cli, &snapshots, error);
 }
-
-static const dol_option unmount_options[] = {
-        {"id", DOL_VALUE_TEXT, .metavar = "ID", .doc = "in whose name it was mounted; default cli"},
-        {"force", DOL_VALUE_FLAG, 'f', .doc = "for everybody, whoever still holds it"},
-        {NULL},
-};
 
 static const dol_command unmount_command = {
         .name = "unmount",
         .alias = "umount",
         .summary = "Give that mount back",
         .arguments = one_argument,
-        .options = unmount_options,
+        .options = dol_unmount_options,
         .run = run_unmount,
 };
 
