@@ -21,9 +21,9 @@ typedef struct {
 
 /* Makes the image at `path`, whole, or not at all ("<path>.tmp" is renamed; a crash may leave it,
  * the next try replaces it). Its content is durable; its name is once the caller has synced the
- * directory, which holds more than this file. A file that is there already is replaced. Templates are
- * kept in `template_dir`, on the same file system, one per size, at most 16 (the one that was not
- * used for the longest time goes). *ret_fs_uuid gets the new file system's UUID (NULL for
+ * directory, which holds more than this file. A file that is there already is replaced. Templates
+ * are kept in `template_dir`, on the same file system, one per size, at most 16 (the one that was
+ * not used for the longest time goes). *ret_fs_uuid gets the new file system's UUID (NULL for
  * DOL_FS_NONE). The ext4 root directory has no lost+found: Docker fills a new volume from the image
  * only when it is empty. A full file system: NO_SPACE. Fault points: host.image.create.before,
  * .template.before, .cloned, .rename.before, .create.after. */
