@@ -119,7 +119,8 @@ typedef struct dol_driver {
 
         /* Makes the volume's data larger, and its device where it is attached; the file system in
          * it is the caller's. The description is not touched. Has that size: true. Smaller:
-         * INVALID. */
+         * INVALID, but for what a grow added in vain, beyond the end of the file system; that goes
+         * while the volume is not attached, else BUSY. */
         bool (*resize)(void *pool, const dol_call *call, const char *uid, uint64_t size,
                        GError **error);
 

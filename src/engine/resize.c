@@ -72,32 +72,65 @@ static bool begin(dol_engine *engine, const dol_call *call, dol_volume *volume,
 }
 
 /* A grow that failed keeps what was asked for (spec.size) and what is (status.size); it may be
- * asked for again, or given up by asking for what is. */
-static void record_failure(dol_engine *engine, running_operation *operation, const GError *why)
+ * asked for again, or given up by asking for what is. Giving up that failed changes nothing. */
+static void record_failure(dol_engine *engine, running_operation *operation, dol_volume *volume,
+                           uint64_t promised, const GError *why)
 {
         g_autoptr(dol_txn) txn = dol_txn_new();
         g_autoptr(GError) error = NULL;
+        bool gives_up = volume->spec.size < promised;
 
         dol_operation_end(operation, txn, why);
-        if (!dol_store_commit(engine->store, txn, NULL, &error))
+        if (gives_up) {
+                volume->spec.size = promised;
+                dol_txn_put_volume(engine, txn, volume);
+        }
+        if (!(gives_up ? dol_commit_volume(engine, txn, volume, &error)
+                       : dol_store_commit(engine->store, txn, NULL, &error)))
                 dol_log(DOL_LOG_WARNING, "%s", error->message);
 }
 
-static bool grow(dol_engine *engine, const dol_call *call, dol_volume *volume, uint64_t before,
-                 GError **error)
+/* From `promised` to spec.size. */
+static bool resize(dol_engine *engine, const dol_call *call, dol_volume *volume, uint64_t promised,
+                   GError **error)
 {
         g_autoptr(running_operation) operation = NULL;
         g_autoptr(GError) why = NULL;
+        uint64_t size = volume->spec.size;
 
         if (!begin(engine, call, volume, &operation, error)) {
-                dol_pools_unreserve(engine, volume->spec.pool, volume->spec.size - before);
+                if (size > promised)
+                        dol_pools_unreserve(engine, volume->spec.pool, size - promised);
                 return false;
         }
-        if (dol_resize_finish(engine, call, operation, volume, &why))
-                return true;
-        record_failure(engine, operation, why);
-        g_propagate_error(error, g_steal_pointer(&why));
-        return false;
+        if (!dol_resize_finish(engine, call, operation, volume, &why)) {
+                record_failure(engine, operation, volume, promised, why);
+                g_propagate_error(error, g_steal_pointer(&why));
+                return false;
+        }
+        if (size < promised)
+                dol_pools_unreserve(engine, volume->spec.pool, promised - size);
+        return true;
+}
+
+/* What is refused here has changed nothing. */
+static bool check_now(dol_engine *engine, const dol_call *call, const dol_volume *volume,
+                      uint64_t size, GError **error)
+{
+        uint64_t promised = volume->spec.size;
+        g_autofree char *by = NULL;
+
+        if (size > volume->status.size && dol_mount_is_there(volume) &&
+            !dol_grow_mounted_allowed(volume->spec.fs, error))
+                return false;
+        if (size < promised && volume->status.attachment) {
+                by = dol_consumers_text(volume->status.attachment);
+                return dol_fail(error, DOL_ERROR_BUSY,
+                                "the larger size cannot be given up while it is in use by %s", by);
+        }
+        return size <= promised ||
+               dol_pools_promise_more(engine, call, volume->spec.pool, size - promised,
+                                      volume->spec.thick, error);
 }
 
 bool dol_engine_resize(dol_engine *engine, const dol_call *call, const char *reference,
@@ -114,16 +147,12 @@ bool dol_engine_resize(dol_engine *engine, const dol_call *call, const char *ref
         wanted.size = size;
         if (!check_size(volume, &wanted, error))
                 return false;
-        promised = volume->spec.size;
-        if (wanted.size > promised &&
-            !dol_pools_promise_more(engine, call, volume->spec.pool, wanted.size - promised,
-                                    volume->spec.thick, error))
+        if (!check_now(engine, call, volume, wanted.size, error))
                 return dol_fail_while(error, "volume '%s'", volume->name);
-        if (wanted.size < promised) /* a failed grow is given up, or wanted smaller */
-                dol_pools_unreserve(engine, volume->spec.pool, promised - wanted.size);
+        promised = volume->spec.size;
         volume->spec.size = wanted.size;
         if ((wanted.size != promised || wanted.size != volume->status.size) &&
-            !grow(engine, call, volume, MIN(promised, wanted.size), error))
+            !resize(engine, call, volume, promised, error))
                 return dol_fail_while(error, "volume '%s'", volume->name);
         dol_volume_fill(engine, call, volume);
         *ret_volume = g_steal_pointer(&volume);

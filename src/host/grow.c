@@ -10,12 +10,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/capability.h>
 #include <linux/falloc.h>
 #include <linux/magic.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #define EXT4_IOC_RESIZE_FS _IOW('f', 16, uint64_t)
 
@@ -101,6 +104,62 @@ bool dol_grow_image(const dol_call *call, const char *image, uint64_t size, bool
         return dol_fault_point("host.grow.image.after", error);
 }
 
+static bool fs_size(int fd, dol_fs_kind fs, uint64_t *ret, GError **error)
+{
+        dol_ext4_info info;
+
+        if (fs == DOL_FS_XFS)
+                return dol_xfs_inspect(fd, ret, error);
+        if (fs != DOL_FS_EXT4)
+                return dol_fail(error, DOL_ERROR_INVALID,
+                                "it holds no file system that says where it ends");
+        if (!dol_ext4_inspect(fd, &info, error))
+                return false;
+        *ret = info.size;
+        return true;
+}
+
+bool dol_grow_give_up(const dol_call *call, dol_fs_kind fs, const char *image, uint64_t size,
+                      GError **error)
+{
+        dol_autofd fd = -1;
+        uint64_t end;
+
+        if (!dol_fault_point("host.grow.give-up.before", error) ||
+            (fs != DOL_FS_NONE && !dol_image_replay(call, fs, image, error)))
+                return dol_fail_while(error, "cut '%s'", image);
+        fd = open(image, O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        if (fd < 0)
+                return dol_fail_errno(error, errno, "open '%s'", image);
+        if (!fs_size(fd, fs, &end, error))
+                return dol_fail_while(error, "cut '%s'", image);
+        if (end > size)
+                return dol_fail(error, DOL_ERROR_INVALID,
+                                "size: the file system has %" PRIu64 " bytes and never shrinks",
+                                end);
+        if (ftruncate(fd, (off_t)size) < 0 || fsync(fd) < 0)
+                return dol_fail_errno(error, errno, "cut '%s'", image);
+        return dol_fault_point("host.grow.give-up.after", error);
+}
+
+/* capget(2) */
+static bool has_capability(unsigned number)
+{
+        struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+        struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {{0}};
+
+        return syscall(SYS_capget, &header, sets) == 0 &&
+               (sets[CAP_TO_INDEX(number)].effective & CAP_TO_MASK(number));
+}
+
+bool dol_grow_mounted_allowed(dol_fs_kind fs, GError **error)
+{
+        return fs != DOL_FS_EXT4 || has_capability(CAP_SYS_RESOURCE) ||
+               dol_fail(error, DOL_ERROR_DENIED,
+                        "growing ext4 while it is mounted needs the capability CAP_SYS_RESOURCE, "
+                        "which doliumd does not have here; unmount it first");
+}
+
 /* Not by a node in /dev, which a container may lack. */
 static bool device_size(dev_t device, uint64_t *ret, GError **error)
 {
@@ -148,8 +207,8 @@ static bool grow_ext4(int fd, uint64_t block, GError **error)
         if (errno != EPERM)
                 return dol_fail_errno(error, errno, "grow ext4");
         return is_grown_ext4(st.st_dev, blocks * block) ||
-               dol_fail(error, DOL_ERROR_DENIED,
-                        "growing ext4 while it is mounted needs the capability CAP_SYS_RESOURCE");
+               (dol_grow_mounted_allowed(DOL_FS_EXT4, error) &&
+                dol_fail(error, DOL_ERROR_DENIED, "the kernel refuses to grow ext4"));
 }
 
 bool dol_xfs_grow(int root, GError **error)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Growing: the image, and the file system in it, mounted or not. Each step by itself; done already:
- * true. Nothing ever shrinks: a smaller size is INVALID. And giving a copied file system an
+ * true. No file system ever shrinks: a smaller size is INVALID. And giving a copied file system an
  * identity of its own. */
 #pragma once
 
@@ -11,6 +11,14 @@
  * leaves it as it was, and nothing allocated beyond. */
 bool dol_grow_image(const dol_call *call, const char *image, uint64_t size, bool thick,
                     GError **error);
+/* Takes back what a grow added in vain to an image that nobody has attached: it gets `size` bytes
+ * again. The journal, which may know of a larger file system, is replayed first. INVALID when the
+ * file system ends beyond, or when there is none. */
+bool dol_grow_give_up(const dol_call *call, dol_fs_kind fs, const char *image, uint64_t size,
+                      GError **error);
+/* Whether this process may grow such a file system while it is mounted: DENIED when it lacks
+ * CAP_SYS_RESOURCE, which the kernel wants for ext4. */
+bool dol_grow_mounted_allowed(dol_fs_kind fs, GError **error);
 /* Grows the mounted file system at `path` to fill its device (EXT4_IOC_RESIZE_FS,
  * XFS_IOC_FSGROWFSDATA). A last piece that is too small for a group of its own stays unused.
  * DENIED without CAP_SYS_RESOURCE, which the kernel wants for ext4: dol_grow_image_fs is the other

@@ -238,6 +238,47 @@ def test_grow_mounted_xfs(daemon):
     daemon.rest.unmount("db")
 
 
+def test_grow_mounted_ext4(daemon):
+    """The kernel wants a capability for it that not every host gives: then nothing is begun."""
+    daemon.rest.create("db", "64M")
+    daemon.rest.mount("db")
+    answer = daemon.rest.post("/v1/volumes/db/resize", {"size": "128M"})
+    volume = daemon.rest.volume("db")
+    if answer.status == 200:
+        assert volume["status"]["size"] == volume["spec"]["size"] == 128 << 20
+    else:
+        assert answer.status == 403 and "CAP_SYS_RESOURCE" in answer.error["message"]
+        assert "unmount" in answer.error["message"]
+        assert volume["status"]["size"] == volume["spec"]["size"] == 64 << 20
+        assert os.stat(image_of(daemon, volume)).st_size == 64 << 20
+    daemon.rest.unmount("db")
+
+
+def image_of(daemon, volume):
+    return f"{daemon.state_dir}/pools/default/volumes/{volume['uid']}/disk"
+
+
+def test_a_failed_grow_is_given_up(make_daemon):
+    daemon = make_daemon(fault="host.grow.fs.before=error:internal")
+    rest = daemon.rest
+    rest.create("db", "300M", fs="xfs")
+    write(place(rest.mount("db")) + "/f", "kept")
+    assert rest.post("/v1/volumes/db/resize", {"size": "500M"}).status == 500
+    volume = rest.volume("db")
+    assert (volume["spec"]["size"], volume["status"]["size"]) == (500 << 20, 300 << 20)
+    assert os.stat(image_of(daemon, volume)).st_size == 500 << 20
+    held = rest.post("/v1/volumes/db/resize", {"size": "300M"})
+    assert held.status == 423 and "in use by rest" in held.error["message"]
+    rest.unmount("db")
+    volume = rest.must("POST", "/v1/volumes/db/resize", {"size": "300M"})
+    assert volume["spec"]["size"] == volume["status"]["size"] == 300 << 20
+    assert os.stat(image_of(daemon, volume)).st_size == 300 << 20
+    assert rest.must("GET", "/v1/pools/default")["status"]["allocated"] == 300 << 20
+    assert read(place(rest.mount("db")) + "/f") == "kept"
+    rest.unmount("db")
+    rest.create("copy", "300M", **{"from": "db"})
+
+
 def test_diff_finds_what_changed(daemon):
     daemon.rest.create("db", "64M", fs="none")
     device = daemon.rest.mount("db")["status"]["attachment"]["device"]

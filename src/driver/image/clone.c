@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* The image of a snapshot, or of the volume itself. */
@@ -108,17 +109,30 @@ bool image_revert(void *data, const dol_call *call, const char *volume, const ch
 
 /* ---- resize ---- */
 
-bool image_resize(void *data, const dol_call *call, const char *uid, uint64_t size, GError **error)
+/* A grow that is given up: back to where the file system ends. */
+static bool give_up(const dol_call *call, const dol_volume *volume, const char *disk, uint64_t size,
+                    GError **error)
 {
-        const image_pool *pool = data;
-        g_autofree char *disk = dol_description_path(pool->path, uid, IMAGE_DISK);
-        g_autoptr(dol_volume) volume = NULL;
         g_auto(dol_loop) loop = DOL_LOOP_INIT;
         GError *local = NULL;
 
-        if (!dol_place_still(pool->path, &pool->id, error) ||
-            !(volume = dol_description_read(pool->path, uid, error)) ||
-            !dol_grow_image(call, disk, size, volume->spec.thick, error) ||
+        if (dol_loop_find(disk, &loop, &local))
+                return dol_fail(error, DOL_ERROR_BUSY,
+                                "the larger size cannot be given up while it is in use");
+        if (local) {
+                g_propagate_error(error, local);
+                return false;
+        }
+        return dol_grow_give_up(call, volume->spec.fs, disk, size, error);
+}
+
+static bool grow(const dol_call *call, const dol_volume *volume, const char *disk, uint64_t size,
+                 GError **error)
+{
+        g_auto(dol_loop) loop = DOL_LOOP_INIT;
+        GError *local = NULL;
+
+        if (!dol_grow_image(call, disk, size, volume->spec.thick, error) ||
             !dol_fault_point("image.resize.grown", error))
                 return false;
         if (dol_loop_find(disk, &loop, &local))
@@ -128,6 +142,22 @@ bool image_resize(void *data, const dol_call *call, const char *uid, uint64_t si
                 return false;
         }
         return dol_grow_image_fs(call, volume->spec.fs, disk, error);
+}
+
+bool image_resize(void *data, const dol_call *call, const char *uid, uint64_t size, GError **error)
+{
+        const image_pool *pool = data;
+        g_autofree char *disk = dol_description_path(pool->path, uid, IMAGE_DISK);
+        g_autoptr(dol_volume) volume = NULL;
+        struct stat st;
+
+        if (!dol_place_still(pool->path, &pool->id, error) ||
+            !(volume = dol_description_read(pool->path, uid, error)))
+                return false;
+        if (stat(disk, &st) < 0)
+                return dol_fail_errno(error, errno, "the volume's image '%s'", disk);
+        return (uint64_t)st.st_size > size ? give_up(call, volume, disk, size, error)
+                                           : grow(call, volume, disk, size, error);
 }
 
 /* ---- diff ---- */
