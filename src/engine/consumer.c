@@ -17,8 +17,14 @@ static dol_attachment *attachment_new(const dol_engine *engine)
 
 static void add_consumer(dol_volume *volume, const dol_consumer_request *consumer)
 {
+        dol_consumer *added;
+
         dol_consumer_add(volume->status.attachment, consumer->client, consumer->id,
                          consumer->generation, consumer->counted, dol_now_usec());
+        added = dol_consumer_find(volume->status.attachment, consumer->client, consumer->id);
+        g_free(added->terms);
+        added->terms = g_strdup(consumer->terms);
+        added->exclusive = consumer->exclusive;
 }
 
 static bool check_mountable(const dol_volume *volume, const dol_consumer_request *consumer,
@@ -38,6 +44,30 @@ static bool check_mountable(const dol_volume *volume, const dol_consumer_request
         return true;
 }
 
+/* Others may keep the volume for themselves, and an id has the terms it came with. */
+static bool check_company(const dol_volume *volume, const dol_consumer_request *consumer,
+                          GError **error)
+{
+        const dol_attachment *attachment = volume->status.attachment;
+        const dol_consumer *rival =
+                dol_consumer_rival(attachment, consumer->client, consumer->exclusive);
+        const dol_consumer *same = dol_consumer_find(attachment, consumer->client, consumer->id);
+
+        if (rival) {
+                g_autofree char *text = dol_consumer_text(rival);
+
+                return dol_fail(error, DOL_ERROR_BUSY, "volume '%s' is in use by %s%s",
+                                volume->name, text,
+                                rival->exclusive ? ", which keeps it for itself"
+                                                 : ", and cannot be kept by one alone");
+        }
+        if (same && g_strcmp0(same->terms, consumer->terms) != 0)
+                return dol_fail(error, DOL_ERROR_EXISTS, "volume '%s': '%s' has it as %s, not %s",
+                                volume->name, same->id, same->terms ? same->terms : "nothing said",
+                                consumer->terms ? consumer->terms : "nothing said");
+        return true;
+}
+
 /* It is mounted: one commit adds the consumer. */
 static bool join(dol_engine *engine, const dol_call *call, dol_volume *volume,
                  const dol_consumer_request *consumer, GError **error)
@@ -47,8 +77,9 @@ static bool join(dol_engine *engine, const dol_call *call, dol_volume *volume,
         add_consumer(volume, consumer);
         dol_txn_put_volume(engine, txn, volume);
         dol_event_put(engine, txn, call, DOL_EVENT_NORMAL, "VolumeMounted", volume,
-                      "volume '%s' was mounted by %s %.12s", volume->name,
-                      dol_client_words[consumer->client], consumer->id);
+                      "volume '%s' was mounted by %s %.*s", volume->name,
+                      dol_client_words[consumer->client], dol_consumer_id_shown(consumer->client),
+                      consumer->id);
         return dol_commit_volume(engine, txn, volume, error);
 }
 
@@ -85,8 +116,9 @@ static bool mount_and_record(dol_engine *engine, const dol_call *call, running_o
         dol_txn_put_volume(engine, txn, volume);
         dol_operation_end(operation, txn, NULL);
         dol_event_put(engine, txn, call, DOL_EVENT_NORMAL, "VolumeMounted", volume,
-                      "volume '%s' was mounted by %s %.12s", volume->name,
-                      dol_client_words[consumer->client], consumer->id);
+                      "volume '%s' was mounted by %s %.*s", volume->name,
+                      dol_client_words[consumer->client], dol_consumer_id_shown(consumer->client),
+                      consumer->id);
         if (dol_commit_volume(engine, txn, volume, error))
                 return true;
         dol_consumer_remove(volume->status.attachment, consumer->client, consumer->id);
@@ -119,7 +151,8 @@ bool dol_engine_mount(dol_engine *engine, const dol_call *call, const char *refe
         g_autoptr(dol_volume) volume = NULL;
         g_autoptr(dol_lock) lock = dol_volume_take(engine, call, reference, false, &volume, error);
 
-        if (!lock || !check_mountable(volume, consumer, error))
+        if (!lock || !check_mountable(volume, consumer, error) ||
+            !check_company(volume, consumer, error))
                 return false;
         if (!(dol_mount_is_there(volume) ? join(engine, call, volume, consumer, error)
                                          : mount_first(engine, call, volume, consumer, error)))

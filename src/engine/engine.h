@@ -106,9 +106,13 @@ typedef struct {
         const char *generation; /* one life of the client; "" = unknown */
         bool counted;           /* the client repeats ids and unmounts as often (Docker) */
         bool directory_only;    /* the client cannot use a block volume */
+        bool exclusive;         /* no client of another kind may use it meanwhile */
+        const char *terms; /* kept with the consumer; NULL = none. The same id with other terms:
+                              EXISTS */
 } dol_consumer_request;
 
-/* Mounts for a consumer. Mounted already: only the consumer is added. */
+/* Mounts for a consumer. Mounted already: only the consumer is added. Kept by a client of another
+ * kind for itself: BUSY, naming it. */
 bool dol_engine_mount(dol_engine *engine, const dol_call *call, const char *reference,
                       const dol_consumer_request *consumer, dol_volume **ret_volume,
                       GError **error);

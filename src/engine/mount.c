@@ -175,19 +175,31 @@ bool dol_mount_undo(dol_engine *engine, const dol_call *call, dol_volume *volume
 
 /* ---- for messages ---- */
 
+/* Ids of containers are long and random; those of CSI say where. */
+int dol_consumer_id_shown(dol_client_kind client)
+{
+        return client == DOL_CLIENT_CSI ? 256 : 12;
+}
+
+char *dol_consumer_text(const dol_consumer *consumer)
+{
+        g_autofree char *since =
+                dol_time_format(consumer->since / DOL_USEC_PER_SEC * DOL_USEC_PER_SEC);
+
+        return g_strdup_printf("%s %.*s since %s", dol_client_words[consumer->client],
+                               dol_consumer_id_shown(consumer->client),
+                               *consumer->id ? consumer->id : "(no id)", since);
+}
+
 char *dol_consumers_text(const dol_attachment *attachment)
 {
         GString *text = g_string_new(NULL);
         unsigned count = dol_attachment_count(attachment);
 
         for (unsigned i = 0; i < MIN(count, 3); i++) {
-                const dol_consumer *consumer = attachment->consumers->pdata[i];
-                g_autofree char *since =
-                        dol_time_format(consumer->since / DOL_USEC_PER_SEC * DOL_USEC_PER_SEC);
+                g_autofree char *one = dol_consumer_text(attachment->consumers->pdata[i]);
 
-                g_string_append_printf(text, "%s%s %.12s since %s", i ? ", " : "",
-                                       dol_client_words[consumer->client],
-                                       *consumer->id ? consumer->id : "(no id)", since);
+                g_string_append_printf(text, "%s%s", i ? ", " : "", one);
         }
         if (count > 3)
                 g_string_append_printf(text, " and %u more", count - 3);

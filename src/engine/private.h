@@ -228,6 +228,10 @@ char *dol_volume_users(const dol_volume *volume);
 /* consumer.c: ends an attachment nobody uses: unmounts, detaches, forgets it. */
 bool dol_unmount_finish(dol_engine *engine, const dol_call *call, dol_volume *volume, bool force,
                         GError **error);
+/* "docker 3f2a since 2026-...": one of them. */
+char *dol_consumer_text(const dol_consumer *consumer);
+/* How many bytes of such a client's ids people are shown. */
+int dol_consumer_id_shown(dol_client_kind client);
 /* "docker 3f2a since 2026-...": the first consumers of an attachment, for messages. */
 char *dol_consumers_text(const dol_attachment *attachment);
 

@@ -294,7 +294,8 @@ static void test_words_match_the_enums(void)
         g_assert_cmpstr(dol_fs_words[DOL_FS_DIRECTORY], ==, "directory");
         g_assert_null(dol_fs_words[DOL_FS_DIRECTORY + 1]);
         g_assert_cmpstr(dol_client_words[DOL_CLIENT_REST], ==, "rest");
-        g_assert_null(dol_client_words[DOL_CLIENT_REST + 1]);
+        g_assert_cmpstr(dol_client_words[DOL_CLIENT_CSI], ==, "csi");
+        g_assert_null(dol_client_words[DOL_CLIENT_CSI + 1]);
 }
 
 int main(int argc, char **argv)

@@ -8,7 +8,7 @@
 const char *const dol_fs_words[] = {"auto", "ext4", "xfs", "none", "directory", NULL};
 const char *const dol_volume_phase_words[] = {"creating", "available", "trashed",
                                               "deleting", "lost",      NULL};
-const char *const dol_client_words[] = {"docker", "podman", "rest", NULL};
+const char *const dol_client_words[] = {"docker", "podman", "rest", "csi", NULL};
 
 #define AT(member) offsetof(dol_consumer, member)
 static const dol_field consumer_fields[] = {
@@ -18,6 +18,9 @@ static const dol_field consumer_fields[] = {
         {"generation", DOL_STRING, AT(generation), DOL_INTERNAL},
         {"count", DOL_UINT, AT(count), 0, .doc = "how many mounts of this id are open"},
         {"since", DOL_TIME, AT(since), 0, .doc = "when the first of them was made"},
+        {"terms", DOL_STRING, AT(terms), 0, .doc = "how the client asked for it"},
+        {"exclusive", DOL_BOOL, AT(exclusive), 0,
+         .doc = "clients of other kinds cannot use the volume meanwhile"},
         {NULL},
 };
 #undef AT

@@ -37,7 +37,12 @@ typedef enum {
         DOL_VOLUME_PHASE_COUNT
 } dol_volume_phase;
 
-typedef enum { DOL_CLIENT_DOCKER, DOL_CLIENT_PODMAN, DOL_CLIENT_REST } dol_client_kind;
+typedef enum {
+        DOL_CLIENT_DOCKER,
+        DOL_CLIENT_PODMAN,
+        DOL_CLIENT_REST,
+        DOL_CLIENT_CSI,
+} dol_client_kind;
 
 /* Who holds a mount. Counted, because clients repeat an id (docker cp) and expect as many unmounts;
  * scoped to one life of the client, because after a crash it replays ids without unmounting. */
@@ -47,6 +52,8 @@ typedef struct {
         char *generation; /* one life of the client: "<pid>.<start time>"; "" = unknown */
         uint64_t count;   /* >= 1 */
         int64_t since;    /* first mount, usec since 1970 */
+        char *terms;      /* how the client asked for it, in its own words; NULL = not kept */
+        bool exclusive;   /* no client of another kind may use the volume meanwhile */
 } dol_consumer;
 
 /* A volume's presence on this node. */

@@ -18,10 +18,29 @@ static dol_consumer *find(const dol_attachment *attachment, dol_client_kind clie
         return NULL;
 }
 
+dol_consumer *dol_consumer_find(const dol_attachment *attachment, dol_client_kind client,
+                                const char *id)
+{
+        return find(attachment, client, id, NULL);
+}
+
+const dol_consumer *dol_consumer_rival(const dol_attachment *attachment, dol_client_kind client,
+                                       bool exclusive)
+{
+        for (unsigned i = 0; i < dol_attachment_count(attachment); i++) {
+                const dol_consumer *consumer = attachment->consumers->pdata[i];
+
+                if (consumer->client != client && (exclusive || consumer->exclusive))
+                        return consumer;
+        }
+        return NULL;
+}
+
 static void consumer_free(dol_consumer *consumer)
 {
         g_free(consumer->id);
         g_free(consumer->generation);
+        g_free(consumer->terms);
         g_free(consumer);
 }
 
@@ -72,7 +91,7 @@ void dol_consumer_clear(dol_attachment *attachment)
 bool dol_consumer_is_stale(const dol_consumer *consumer, bool visible, int64_t now,
                            int64_t grace_usec)
 {
-        if (visible || consumer->client == DOL_CLIENT_REST)
+        if (visible || consumer->client == DOL_CLIENT_REST || consumer->client == DOL_CLIENT_CSI)
                 return false;
         return now - consumer->since >= grace_usec;
 }

@@ -117,11 +117,29 @@ static void test_consumer_stale(void)
 {
         dol_consumer docker = {.client = DOL_CLIENT_DOCKER, .since = 1000};
         dol_consumer person = {.client = DOL_CLIENT_REST, .since = 1000};
+        dol_consumer staged = {.client = DOL_CLIENT_CSI, .since = 1000};
 
         g_assert_false(dol_consumer_is_stale(&docker, true, 9000, 100));
         g_assert_false(dol_consumer_is_stale(&docker, false, 1050, 100));
         g_assert_true(dol_consumer_is_stale(&docker, false, 1100, 100));
         g_assert_false(dol_consumer_is_stale(&person, false, 9000, 100));
+        g_assert_false(dol_consumer_is_stale(&staged, false, 9000, 100));
+}
+
+static void test_consumer_rivals(void)
+{
+        dol_attachment attachment = {0};
+
+        g_assert_null(dol_consumer_rival(NULL, DOL_CLIENT_DOCKER, true));
+        dol_consumer_add(&attachment, DOL_CLIENT_CSI, "a", "", false, 10);
+        g_assert_null(dol_consumer_rival(&attachment, DOL_CLIENT_DOCKER, false));
+        g_assert_null(dol_consumer_rival(&attachment, DOL_CLIENT_CSI, true));
+        g_assert_nonnull(dol_consumer_rival(&attachment, DOL_CLIENT_DOCKER, true));
+        dol_consumer_find(&attachment, DOL_CLIENT_CSI, "a")->exclusive = true;
+        g_assert_nonnull(dol_consumer_rival(&attachment, DOL_CLIENT_DOCKER, false));
+        g_assert_null(dol_consumer_rival(&attachment, DOL_CLIENT_CSI, false));
+        g_assert_null(dol_consumer_find(&attachment, DOL_CLIENT_REST, "a"));
+        dol_schema_clear(&dol_attachment_schema, &attachment);
 }
 
 static void test_trash(void)
@@ -147,6 +165,7 @@ int main(int argc, char **argv)
         g_test_add_func("/placement/choose", test_placement);
         g_test_add_func("/consumer/counts", test_consumer_counts);
         g_test_add_func("/consumer/stale", test_consumer_stale);
+        g_test_add_func("/consumer/rivals", test_consumer_rivals);
         g_test_add_func("/trash", test_trash);
         return g_test_run();
 }

@@ -2,13 +2,17 @@
 /* The face itself: which methods there are, and one call from its bytes to the answer's. */
 #include "api/csi/private.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <string.h>
 
 const char *const dol_csi_mode_words[] = {"none", "controller", "node", "all", NULL};
 
-static const csi_method *const services[] = {dol_csi_identity};
+static const csi_method *const services[] = {
+        dol_csi_identity,         dol_csi_controller,           dol_csi_controller_publish,
+        dol_csi_controller_lists, dol_csi_controller_snapshots,
+};
 
 /* Errors are told to the client; the log has those that are not its own doing. */
 static void log_failure(const csi_call *call, const GError *error)
@@ -33,9 +37,8 @@ static bool send_answer(csi_call *call, const ProtobufCMessage *answer, GError *
 static bool do_call(csi_call *call, const csi_method *method, const ProtobufCMessage *asked,
                     GError **error)
 {
-        ProtobufCMessage *answer = dol_csi_alloc(call, method->answered->sizeof_message);
+        ProtobufCMessage *answer = dol_csi_message(call, method->answered);
 
-        protobuf_c_message_init(method->answered, answer);
         return method->handle(call, asked, answer, error) && send_answer(call, answer, error);
 }
 
@@ -54,6 +57,7 @@ static bool handle(dol_grpc_request *request, void *user, GError **error)
         asked = protobuf_c_message_unpack(method->asked, NULL, size, bytes);
         if (!asked)
                 return dol_fail(error, DOL_ERROR_INVALID, "the message cannot be read");
+        call.call.actor = dol_client_words[DOL_CLIENT_CSI];
         call.memory = g_ptr_array_new_with_free_func(g_free);
         done = do_call(&call, method, asked, &why);
         g_ptr_array_unref(call.memory);
@@ -76,6 +80,9 @@ dol_csi *dol_csi_new(dol_engine *engine, dol_csi_mode mode)
 
         csi->engine = engine;
         csi->mode = mode;
+        pthread_mutex_init(&csi->lock, NULL);
+        dol_cond_init(&csi->freed);
+        csi->pending = g_hash_table_new(g_str_hash, g_str_equal);
         csi->methods = g_array_new(true, true, sizeof(dol_grpc_method));
         for (unsigned i = 0; i < G_N_ELEMENTS(services); i++)
                 for (const csi_method *each = services[i]; each->path; each++) {
@@ -91,6 +98,9 @@ void dol_csi_free(dol_csi *csi)
 {
         if (!csi)
                 return;
+        g_hash_table_unref(csi->pending);
+        pthread_cond_destroy(&csi->freed);
+        pthread_mutex_destroy(&csi->lock);
         g_array_unref(csi->methods);
         g_free(csi);
 }

@@ -125,3 +125,13 @@ bool dol_csi_text_check(const ProtobufCMessageDescriptor *descriptor, const uint
 
         return size == 0 || walk_message(&state, descriptor, (cursor){bytes, bytes + size}, error);
 }
+
+bool dol_csi_required(const char *field, const char *value, GError **error)
+{
+        enum { REQUIRED_MAX = 128 };
+
+        if (!value || *value == '\0')
+                return dol_fail(error, DOL_ERROR_INVALID, "%s: is required", field);
+        return strlen(value) <= REQUIRED_MAX ||
+               dol_fail(error, DOL_ERROR_INVALID, "%s: longer than %d bytes", field, REQUIRED_MAX);
+}
