@@ -72,6 +72,7 @@ bool dol_description_write(const char *root, const dol_volume *volume, GError **
         dol_volume lasting = *volume;
 
         lasting.status.attachment = NULL;
+        lasting.status.received = NULL; /* a mount ends it */
         lasting.status.used = 0;
         lasting.status.available = 0;
         lasting.status.allocated = 0;

@@ -73,6 +73,20 @@ typedef struct {
  * the walk. */
 typedef bool (*dol_changed_fn)(uint64_t offset, uint64_t length, bool data, void *user);
 
+#define DOL_RANGE_BYTES_MAX (1 << 20)
+
+/* A range of an image with what is in it. */
+typedef struct {
+        uint64_t offset, length; /* bytes, multiples of DOL_SIZE_GRAIN */
+        const void *bytes;       /* at most DOL_RANGE_BYTES_MAX; NULL: it reads as zeroes */
+} dol_image_range;
+
+/* Takes a range; its bytes live during the call. false: *error set, and no more is wanted. */
+typedef bool (*dol_range_sink)(const dol_image_range *range, void *user, GError **error);
+/* Gives the next range, in order of offset; its bytes live until the next call. *ret_any false:
+ * there is none left. */
+typedef bool (*dol_range_source)(dol_image_range *ret, bool *ret_any, void *user, GError **error);
+
 typedef struct dol_driver {
         const char *name;  /* exact, lower case, stored with every pool, never renamed */
         const char *title; /* for people */
@@ -154,13 +168,25 @@ typedef struct dol_driver {
         bool (*clone)(void *pool, const dol_call *call, const char *volume, const char *snapshot,
                       const dol_volume *want, char **ret_fs_uuid, GError **error);
         /* Puts the snapshot's data in the place of the volume's, at once or not at all; the size
-         * becomes the snapshot's. A device that nobody has open is detached; else: BUSY. */
+         * becomes the snapshot's. With ret_fs_uuid the file system gets a UUID of its own, as that
+         * of a clone. A device that nobody has open is detached; else: BUSY. */
         bool (*revert)(void *pool, const dol_call *call, const char *volume, const char *snapshot,
-                       GError **error);
+                       char **ret_fs_uuid, GError **error);
         /* Ranges in which two images of one volume may differ: base is a snapshot (NULL: nothing,
          * so all that is allocated), target a snapshot (NULL: the volume as it is now). */
         bool (*diff)(void *pool, const dol_call *call, const char *volume, const char *base,
                      const char *target, dol_changed_fn fn, void *user, GError **error);
+        /* The same ranges of a snapshot with what is in them. Nothing else is read. It goes on when
+         * the snapshot is destroyed meanwhile. */
+        bool (*snapshot_read)(void *pool, const dol_call *call, const char *volume, const char *uid,
+                              const char *base, dol_range_sink fn, void *user, GError **error);
+        /* Makes the snapshot `want` of these ranges, over what the snapshot `base` of the same
+         * volume has (NULL: zeroes), or nothing at all. Half-made remains, and a whole one, are
+         * replaced. INVALID when it has another file system than want->fs; *ret_fs_uuid is that
+         * one's UUID. */
+        bool (*snapshot_receive)(void *pool, const dol_call *call, const dol_snapshot *want,
+                                 const char *base, dol_range_source next, void *user,
+                                 char **ret_fs_uuid, GError **error);
 } dol_driver;
 
 extern const dol_driver dol_driver_image; /* image files on XFS or btrfs: image/ */

@@ -128,11 +128,48 @@ bool dol_pool_clone(dol_pool *pool, const dol_call *call, const char *volume, co
 }
 
 bool dol_pool_revert(dol_pool *pool, const dol_call *call, const char *volume, const char *snapshot,
-                     GError **error)
+                     char **ret_fs_uuid, GError **error)
 {
-        return begin(pool, call, volume, snapshot, "driver.revert.before", error) &&
-               dol_pool_end(pool, pool->driver->revert(pool->data, call, volume, snapshot, error),
-                            "driver.revert.after", error);
+        g_autofree char *fs_uuid = NULL;
+
+        if (!begin(pool, call, volume, snapshot, "driver.revert.before", error) ||
+            !dol_pool_end(pool,
+                          pool->driver->revert(pool->data, call, volume, snapshot,
+                                               ret_fs_uuid ? &fs_uuid : NULL, error),
+                          "driver.revert.after", error))
+                return false;
+        if (ret_fs_uuid)
+                *ret_fs_uuid = g_steal_pointer(&fs_uuid);
+        return true;
+}
+
+bool dol_pool_snapshot_read(dol_pool *pool, const dol_call *call, const char *volume,
+                            const char *uid, const char *base, dol_range_sink fn, void *user,
+                            GError **error)
+{
+        return begin(pool, call, volume, uid, "driver.snapshot-read.before", error) &&
+               (!base || dol_pool_begin_on(pool, call, base, "driver.snapshot-read", error)) &&
+               dol_pool_end(pool,
+                            pool->driver->snapshot_read(pool->data, call, volume, uid, base, fn,
+                                                        user, error),
+                            "driver.snapshot-read.after", error);
+}
+
+bool dol_pool_snapshot_receive(dol_pool *pool, const dol_call *call, const dol_snapshot *want,
+                               const char *base, dol_range_source next, void *user,
+                               char **ret_fs_uuid, GError **error)
+{
+        g_autofree char *fs_uuid = NULL;
+
+        if (!begin(pool, call, want->volume, want->uid, "driver.snapshot-receive.before", error) ||
+            (base && !dol_pool_begin_on(pool, call, base, "driver.snapshot-receive", error)) ||
+            !dol_pool_end(pool,
+                          pool->driver->snapshot_receive(pool->data, call, want, base, next, user,
+                                                         &fs_uuid, error),
+                          "driver.snapshot-receive.after", error))
+                return false;
+        *ret_fs_uuid = g_steal_pointer(&fs_uuid);
+        return true;
 }
 
 bool dol_pool_diff(dol_pool *pool, const dol_call *call, const char *volume, const char *base,

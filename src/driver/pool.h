@@ -63,6 +63,12 @@ bool dol_pool_snapshot_detach(dol_pool *pool, const dol_call *call, const char *
 bool dol_pool_clone(dol_pool *pool, const dol_call *call, const char *volume, const char *snapshot,
                     const dol_volume *want, char **ret_fs_uuid, GError **error);
 bool dol_pool_revert(dol_pool *pool, const dol_call *call, const char *volume, const char *snapshot,
-                     GError **error);
+                     char **ret_fs_uuid, GError **error);
+bool dol_pool_snapshot_read(dol_pool *pool, const dol_call *call, const char *volume,
+                            const char *uid, const char *base, dol_range_sink fn, void *user,
+                            GError **error);
+bool dol_pool_snapshot_receive(dol_pool *pool, const dol_call *call, const dol_snapshot *want,
+                               const char *base, dol_range_source next, void *user,
+                               char **ret_fs_uuid, GError **error);
 bool dol_pool_diff(dol_pool *pool, const dol_call *call, const char *volume, const char *base,
                    const char *target, dol_changed_fn fn, void *user, GError **error);

@@ -266,12 +266,14 @@ static void test_revert(const void *row)
         dol_assert_done(
                 dol_pool_attach(suite.pool, &suite.call, volume->uid, &attachment, &hold, &error),
                 error);
-        suite_assert_failed(dol_pool_revert(suite.pool, &suite.call, volume->uid, one->uid, &error),
-                            error, DOL_ERROR_BUSY, "open");
+        suite_assert_failed(
+                dol_pool_revert(suite.pool, &suite.call, volume->uid, one->uid, NULL, &error),
+                error, DOL_ERROR_BUSY, "open");
         close(hold);
         detach(&suite, volume);
-        dol_assert_done(dol_pool_revert(suite.pool, &suite.call, volume->uid, one->uid, &error),
-                        error);
+        dol_assert_done(
+                dol_pool_revert(suite.pool, &suite.call, volume->uid, one->uid, NULL, &error),
+                error);
         dol_assert_done(dol_pool_inspect(suite.pool, &suite.call, volume->uid, &info, &error),
                         error);
         g_assert_cmpuint(info.size, ==, volume->spec.size);
@@ -341,8 +343,9 @@ static void test_none(const void *row)
         suite_assert_failed(
                 dol_pool_clone(suite.pool, &suite.call, volume->uid, NULL, clone, NULL, &error),
                 error, DOL_ERROR_UNSUPPORTED, "pool 'fast'");
-        suite_assert_failed(dol_pool_revert(suite.pool, &suite.call, volume->uid, one->uid, &error),
-                            error, DOL_ERROR_UNSUPPORTED, "pool 'fast'");
+        suite_assert_failed(
+                dol_pool_revert(suite.pool, &suite.call, volume->uid, one->uid, NULL, &error),
+                error, DOL_ERROR_UNSUPPORTED, "pool 'fast'");
         none = names(&suite);
         g_assert_cmpstr(none, ==, "");
         suite_destroy(&suite, volume->uid);

@@ -18,6 +18,7 @@
 #include "model/snapshot.h"
 #include "model/volume.h"
 #include "store/store.h"
+#include "stream/stream.h"
 
 typedef struct dol_engine dol_engine;
 
@@ -180,6 +181,23 @@ bool dol_engine_diff(dol_engine *engine, const dol_call *call, const char *base,
 bool dol_engine_revert(dol_engine *engine, const dol_call *call, const char *reference, bool force,
                        dol_volume **ret_volume, GError **error);
 
+/* ---- export and import: the stream is that of stream/stream.h ---- */
+
+/* Writes the image of a snapshot, or (with `snapshot` NULL) of a volume through a snapshot that
+ * lives as long as this takes. With `base`, a snapshot of the same volume, only what changed since.
+ * When it fails after the first byte, the stream says so. */
+bool dol_engine_export(dol_engine *engine, const dol_call *call, const char *volume,
+                       const char *snapshot, const char *base, dol_stream_sink sink, void *user,
+                       GError **error);
+/* Makes the volume `name` in a pool (NULL = chosen) from a stream; an incremental one brings the
+ * volume of that name, which must have the stream's base and not be in use, to a later state. What
+ * was changed in it since its last import is kept as a snapshot whose name begins with
+ * "before-import-". The snapshot that the stream is of becomes one of the volume. All or nothing.
+ */
+bool dol_engine_import(dol_engine *engine, const dol_call *call, const char *name, const char *pool,
+                       dol_stream_source source, void *user, dol_volume **ret_volume,
+                       GError **error);
+
 /* ---- pools ---- */
 
 /* Makes the pool and opens it. A pool of that name: EXISTS. What its place holds already is
@@ -241,8 +259,8 @@ GPtrArray *dol_engine_doctor(dol_engine *engine, const dol_call *call);
 typedef struct {
         uint64_t volumes, trashed, attached, consumers;
         uint64_t operations_running;
-        uint64_t operations_done[16], operations_failed[16]; /* since start, by operation kind */
-        uint64_t usec[16];                                   /* spent in them */
+        uint64_t operations_done[32], operations_failed[32]; /* since start, by operation kind */
+        uint64_t usec[32];                                   /* spent in them */
 } dol_engine_counters;
 void dol_engine_count(dol_engine *engine, dol_engine_counters *ret);
 

@@ -111,6 +111,7 @@ bool dol_mount_make(dol_engine *engine, const dol_call *call, dol_volume *volume
         g_free(attachment->path);
         attachment->path = block ? NULL : dol_mount_path(engine, volume->uid);
         attachment->since = dol_now_usec();
+        g_clear_pointer(&volume->status.received, g_free); /* who mounts it may change it */
         return true;
 }
 

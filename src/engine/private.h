@@ -253,9 +253,9 @@ running_operation *dol_operation_begin_about(dol_engine *engine, const dol_call 
 
 /* snapshot.c */
 dol_snapshot *dol_member_snapshot(void *members, unsigned i);
-/* Takes a snapshot of a volume whose lock the caller holds. */
+/* Takes a snapshot of a volume whose lock the caller holds; `uid` NULL: a new one. */
 bool dol_snapshot_locked(dol_engine *engine, const dol_call *call, const dol_volume *volume,
-                         const char *name, GError **error);
+                         const char *name, const char *uid, GError **error);
 
 /* snapshot-cases.c */
 /* Fills the volume's name, and with `usage` what it takes in the pool. */
@@ -289,6 +289,48 @@ bool dol_resize_finish(dol_engine *engine, const dol_call *call, running_operati
                        dol_volume *volume, GError **error);
 bool dol_revert_finish(dol_engine *engine, const dol_call *call, running_operation *operation,
                        dol_volume *volume, GError **error);
+
+/* revert.c */
+/* Unmounts a volume that nobody uses any more; BUSY, or with `force` it is taken from its users. */
+bool dol_volume_free_from_users(dol_engine *engine, const dol_call *call, dol_volume *volume,
+                                bool force, GError **error);
+/* Keeps what the volume is now as a snapshot named by the prefix and the time. */
+bool dol_volume_keep_state(dol_engine *engine, const dol_call *call, const dol_volume *volume,
+                           const char *prefix, GError **error);
+
+/* ---- export and import ---- */
+
+/* What an import works with. */
+typedef struct {
+        dol_engine *engine;
+        const dol_call *call;
+        dol_stream_reader *reader;
+        const dol_stream_header *header; /* the reader's */
+        dol_pool *pool;
+        uint64_t unlooked; /* bytes written since the pool's room was looked at */
+        dol_volume *volume;
+        dol_snapshot *snapshot; /* that the stream becomes; it stays when it has a source */
+        running_operation *operation;
+} dol_incoming;
+
+/* import.c */
+/* The snapshot that the stream becomes, of in->volume; not recorded yet. */
+dol_snapshot *dol_incoming_snapshot_new(const dol_incoming *in);
+/* Puts record and name of in->snapshot into the index, as of this commit. */
+void dol_incoming_index(const dol_incoming *in, int64_t revision);
+/* Reads the stream to its end into the snapshot, over `base` (a uid; NULL = zeroes). */
+bool dol_incoming_receive(dol_incoming *in, const char *base, GError **error);
+/* The last commit: volume and snapshot are ready, or the snapshot goes, and the operation ends. */
+bool dol_incoming_finish(dol_incoming *in, GError **error);
+
+/* import-new.c */
+bool dol_import_new(dol_incoming *in, const char *name, const char *pool, GError **error);
+/* Takes away what a failed import has made; what cannot be removed now, the reconciler removes. */
+void dol_import_new_undo(dol_incoming *in, const GError *why);
+/* import-onto.c */
+bool dol_import_onto(dol_incoming *in, const char *name, GError **error);
+/* The snapshot is whole: brings the volume to it. */
+bool dol_import_onto_finish(dol_incoming *in, GError **error);
 
 /* volume.c: do the labels have all that is wanted ("k=v" or "k"; NULL = nothing)? */
 bool dol_labels_match(GHashTable *labels, char **wanted);

@@ -49,11 +49,12 @@ static bool resume_unmount(dol_engine *engine, const dol_call *call, running_ope
         return end(engine, operation, "interrupted", error);
 }
 
-/* A snapshot that was not finished may not be consistent: it goes. Thawing comes first. */
-static bool resume_snapshot(dol_engine *engine, const dol_call *call, running_operation *operation,
-                            dol_volume *volume, GError **error)
+/* Removes the operation's snapshots: those that were not finished, or with `ready` all of them. */
+static bool drop_snapshots(dol_engine *engine, const dol_call *call, running_operation *operation,
+                           bool ready, GError **error)
 {
         g_autoptr(dol_txn) txn = dol_txn_new();
+        g_autoptr(GPtrArray) dropped = g_ptr_array_new();
         char **uids = operation->record.snapshots;
         g_autoptr(GError) reason = NULL;
 
@@ -62,8 +63,10 @@ static bool resume_snapshot(dol_engine *engine, const dol_call *call, running_op
                 g_autoptr(dol_snapshot) snapshot =
                         dol_snapshot_index_by_uid(engine->snapshots, uids[i]);
 
-                if (!snapshot || snapshot->phase != DOL_SNAPSHOT_CREATING)
+                if (!snapshot || snapshot->phase == DOL_SNAPSHOT_DELETING ||
+                    (snapshot->phase == DOL_SNAPSHOT_READY && !ready))
                         continue;
+                g_ptr_array_add(dropped, uids[i]);
                 if (!dol_snapshot_remove_data(engine, call, snapshot, error))
                         return false;
                 dol_txn_delete_snapshot(txn, snapshot);
@@ -72,14 +75,50 @@ static bool resume_snapshot(dol_engine *engine, const dol_call *call, running_op
         dol_operation_end(operation, txn, reason);
         if (!dol_store_commit(engine->store, txn, NULL, error))
                 return false;
-        for (unsigned i = 0; uids && uids[i]; i++) {
-                g_autoptr(dol_snapshot) snapshot =
-                        dol_snapshot_index_by_uid(engine->snapshots, uids[i]);
-
-                if (snapshot && snapshot->phase == DOL_SNAPSHOT_CREATING)
-                        dol_snapshot_index_remove(engine->snapshots, uids[i]);
-        }
+        for (unsigned i = 0; i < dropped->len; i++)
+                dol_snapshot_index_remove(engine->snapshots, dropped->pdata[i]);
         return true;
+}
+
+/* A snapshot that was not finished may not be consistent: it goes. Thawing comes first. */
+static bool resume_snapshot(dol_engine *engine, const dol_call *call, running_operation *operation,
+                            dol_volume *volume, GError **error)
+{
+        return drop_snapshots(engine, call, operation, false, error);
+}
+
+/* Its reader has gone, and so does what was taken for it. */
+static bool resume_export(dol_engine *engine, const dol_call *call, running_operation *operation,
+                          dol_volume *volume, GError **error)
+{
+        return drop_snapshots(engine, call, operation, true, error);
+}
+
+/* Once the stream was read to its end, the import is finished; before, nothing is left of it. */
+static bool resume_import(dol_engine *engine, const dol_call *call, running_operation *operation,
+                          dol_volume *volume, GError **error)
+{
+        char **uids = operation->record.snapshots;
+        g_autoptr(dol_snapshot) snapshot =
+                uids ? dol_snapshot_index_by_uid(engine->snapshots, uids[0]) : NULL;
+        dol_incoming in = {.engine = engine,
+                           .call = call,
+                           .pool = dol_pools_find(engine, volume->spec.pool, error),
+                           .volume = volume,
+                           .snapshot = snapshot,
+                           .operation = operation};
+        g_autoptr(GError) why = NULL;
+
+        if (!in.pool)
+                return false;
+        if (volume->status.phase == DOL_VOLUME_CREATING) {
+                dol_fail(&why, DOL_ERROR_UNAVAILABLE, "interrupted");
+                dol_import_new_undo(&in, why);
+                return true;
+        }
+        if (snapshot && snapshot->phase == DOL_SNAPSHOT_READY && !volume->status.attachment)
+                return dol_import_onto_finish(&in, error);
+        return drop_snapshots(engine, call, operation, true, error);
 }
 
 static bool resume_snapshot_delete(dol_engine *engine, const dol_call *call,
@@ -124,6 +163,8 @@ static bool (*const resume_by_kind[])(dol_engine *engine, const dol_call *call,
         [DOL_OPERATION_SNAPSHOT] = resume_snapshot,
         [DOL_OPERATION_SNAPSHOT_DELETE] = resume_snapshot_delete,
         [DOL_OPERATION_REVERT] = resume_revert,
+        [DOL_OPERATION_EXPORT] = resume_export,
+        [DOL_OPERATION_IMPORT] = resume_import,
 };
 
 /* A guard thaws when doliumd dies; should it have died too, nothing else may wait for this. */

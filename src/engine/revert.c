@@ -14,16 +14,20 @@ bool dol_revert_finish(dol_engine *engine, const dol_call *call, running_operati
         dol_pool *pool = dol_pools_find(engine, volume->spec.pool, error);
         g_autoptr(dol_txn) txn = dol_txn_new();
         uint64_t before = volume->spec.size;
+        g_autofree char *fs_uuid = NULL;
 
         if (!pool)
                 return false;
         if (!snapshot)
                 return dol_fail(error, DOL_ERROR_NOT_FOUND, "snapshot '%s' is gone", uid);
-        if (!dol_pool_revert(pool, call, volume->uid, snapshot->uid, error))
+        /* an imported snapshot has the UUID of a volume that is elsewhere */
+        if (!dol_pool_revert(pool, call, volume->uid, snapshot->uid,
+                             snapshot->source ? &fs_uuid : NULL, error))
                 return false;
         volume->spec.size = volume->status.size = snapshot->size;
         g_free(volume->status.fs_uuid);
-        volume->status.fs_uuid = g_strdup(snapshot->fs_uuid);
+        volume->status.fs_uuid =
+                snapshot->source ? g_steal_pointer(&fs_uuid) : g_strdup(snapshot->fs_uuid);
         if (!dol_volume_describe(engine, call, volume, error))
                 return false;
         dol_txn_put_volume(engine, txn, volume);
@@ -38,17 +42,17 @@ bool dol_revert_finish(dol_engine *engine, const dol_call *call, running_operati
         return true;
 }
 
-static bool keep_state_before(dol_engine *engine, const dol_call *call, const dol_volume *volume,
-                              GError **error)
+bool dol_volume_keep_state(dol_engine *engine, const dol_call *call, const dol_volume *volume,
+                           const char *prefix, GError **error)
 {
         g_autofree char *time = dol_time_format(dol_now_usec());
-        g_autofree char *name = g_strconcat("before-restore-", time, NULL);
+        g_autofree char *name = g_strconcat(prefix, time, NULL);
 
-        return dol_snapshot_locked(engine, call, volume, name, error);
+        return dol_snapshot_locked(engine, call, volume, name, NULL, error);
 }
 
-static bool free_volume_from_users(dol_engine *engine, const dol_call *call, dol_volume *volume,
-                                   bool force, GError **error)
+bool dol_volume_free_from_users(dol_engine *engine, const dol_call *call, dol_volume *volume,
+                                bool force, GError **error)
 {
         if (dol_attachment_count(volume->status.attachment) > 0) {
                 g_autofree char *text = dol_consumers_text(volume->status.attachment);
@@ -90,8 +94,8 @@ bool dol_engine_revert(dol_engine *engine, const dol_call *call, const char *ref
                 return dol_fail(error, DOL_ERROR_CONFLICT, "volume '%s' is %s, its snapshot %s",
                                 volume->name, dol_volume_phase_words[volume->status.phase],
                                 dol_snapshot_phase_words[snapshot->phase]);
-        if (!free_volume_from_users(engine, call, volume, force, error) ||
-            !keep_state_before(engine, call, volume, error) ||
+        if (!dol_volume_free_from_users(engine, call, volume, force, error) ||
+            !dol_volume_keep_state(engine, call, volume, "before-restore-", error) ||
             !revert(engine, call, volume, snapshot, error))
                 return dol_fail_while(error, "volume '%s'", volume->name);
         dol_volume_fill(engine, call, volume);

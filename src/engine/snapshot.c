@@ -332,7 +332,7 @@ bool dol_engine_snapshot_create(dol_engine *engine, const dol_call *call,
 }
 
 bool dol_snapshot_locked(dol_engine *engine, const dol_call *call, const dol_volume *volume,
-                         const char *name, GError **error)
+                         const char *name, const char *uid, GError **error)
 {
         const dol_snapshot_request request = {.name = name};
         g_autoptr(GPtrArray) members = g_ptr_array_new_with_free_func(member_free);
@@ -343,5 +343,9 @@ bool dol_snapshot_locked(dol_engine *engine, const dol_call *call, const dol_vol
         if (!check_member(engine, call, volume, name, error))
                 return false;
         one->snapshot = make_snapshot(volume, &request, NULL);
+        if (uid) {
+                g_free(one->snapshot->uid);
+                one->snapshot->uid = g_strdup(uid);
+        }
         return take(engine, call, members, error);
 }

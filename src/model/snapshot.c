@@ -22,6 +22,8 @@ static const dol_field fields[] = {
          .doc = "it cannot be deleted until this is cleared"},
         {"group", DOL_STRING, AT(group), DOL_READONLY,
          .doc = "the group that was taken at one moment with it"},
+        {"source", DOL_STRING, AT(source), DOL_READONLY,
+         .doc = "uid of the snapshot of another volume that was imported as this one"},
         {"schedule", DOL_STRING, AT(schedule), DOL_READONLY, .doc = "the schedule that made it"},
         {"phase", DOL_ENUM, AT(phase), DOL_READONLY, .words = dol_snapshot_phase_words,
          .doc = "where it is in its life"},

@@ -34,6 +34,7 @@ typedef struct {
         char *reference;   /* "VOLUME@NAME"; filled when shown */
         bool protect;      /* cannot be deleted until cleared */
         char *group;       /* uid of the group that was taken at one moment; NULL = none */
+        char *source;      /* uid of the snapshot that it was imported as; NULL = taken here */
         char *schedule;    /* name of the schedule that made it; NULL = none */
         dol_snapshot_phase phase;
         dol_consistency consistency;

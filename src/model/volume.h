@@ -87,6 +87,7 @@ typedef struct {
         char *fs_uuid;      /* of the file system in it; NULL for block and directory volumes */
         bool size_enforced; /* false in pools that cannot (driver dir) */
         uint64_t size;      /* what it really has; below spec.size while a grow has not ended */
+        char *received;     /* uid of the imported snapshot whose state it has, until a mount */
         char *origin;       /* "<uid of a volume>[/<uid of a snapshot>]" of a clone */
         uint64_t used;      /* bytes used in the file system; filled when shown */
         uint64_t available; /* bytes left in it; filled when shown */

@@ -137,8 +137,8 @@ static void set_deadline(dol_http_request *request)
                 request->call.deadline_usec = dol_monotonic_usec() + usec;
 }
 
-/* false: there are too many, and that was answered. */
-static bool add_to_workers(dol_http_request *request)
+/* When there are too many, that is the answer. */
+static void add_to_workers(dol_http_request *request)
 {
         const dol_http_config *config = &request->server->config;
         dol_workers *workers = request->route->flags & DOL_ROUTE_TRANSFER ? config->transfer_workers
@@ -147,14 +147,12 @@ static bool add_to_workers(dol_http_request *request)
 
         dol_http_request_ref(request);
         if (dol_workers_add(workers, dol_http_handle, request))
-                return true;
-        request->upload.is_whole = true; /* nobody will read it */
+                return;
         dol_http_reply_header(request, "Retry-After", "1");
         dol_fail(&error, DOL_ERROR_UNAVAILABLE,
                  "too many requests are waiting; try again in a moment");
         dol_http_refuse(request, 503, error);
         dol_http_request_unref(request);
-        return false;
 }
 
 static enum MHD_Result hand_to_worker(dol_http_request *request, struct MHD_Connection *mhd)
@@ -172,7 +170,8 @@ static enum MHD_Result begin_upload(dol_http_request *request, struct MHD_Connec
                 return MHD_NO;
         set_deadline(request);
         dol_http_upload_begin(request);
-        return add_to_workers(request) ? MHD_YES : deliver(request, mhd);
+        add_to_workers(request);
+        return MHD_YES;
 }
 
 static enum MHD_Result take_head(dol_http_request *request, struct MHD_Connection *mhd,

@@ -48,6 +48,7 @@ typedef struct {
         const dol_schema *reply;         /* NULL = not described */
         int status;                      /* of a good answer; 0 = 200 */
         const dol_http_parameter *query; /* accepted names, ends with {NULL}; NULL = none */
+        const char *media; /* type of an upload's body, or of a stream; NULL = JSON or text */
 } dol_http_route;
 
 /* Answers an error in the face's own form, with dol_http_reply_* or dol_http_drop. Also called, on

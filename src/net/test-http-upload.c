@@ -221,6 +221,47 @@ static void test_refused_early(void)
         }
 }
 
+/* Nor does it matter that there is no body, and who is first to know. */
+static void test_refused_without_body(void)
+{
+        g_autoptr(http_fixture) fixture = begin();
+
+        http_fixture_start(fixture);
+        for (int i = 0; i < 200; i++) {
+                g_auto(http_heard) heard = {0};
+
+                http_ask(fixture, "POST /refuse HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
+                         &heard);
+                g_assert_cmpint(heard.status, ==, 409);
+        }
+}
+
+static void test_too_many(void)
+{
+        g_autoptr(http_fixture) fixture = begin();
+        dol_workers *few = dol_workers_new("few", 1, 1);
+        dol_autofd first = -1, second = -1, third = -1;
+
+        atomic_store(&may_read, false);
+        fixture->config.transfer_workers = few;
+        http_fixture_start(fixture);
+        first = http_connect(fixture);
+        http_say(first, "POST /patient HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx");
+        g_usleep(50 * DOL_USEC_PER_MSEC);
+        second = http_connect(fixture);
+        http_say(second, "POST /patient HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx");
+        g_usleep(50 * DOL_USEC_PER_MSEC);
+        third = http_connect(fixture);
+        http_say(third, "POST /patient HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n");
+        http_say(third, "some of it");
+        expect_refusal(third, 503, "too many requests");
+        atomic_store(&may_read, true);
+        dol_close_fd(&first);
+        dol_close_fd(&second);
+        http_fixture_stop(fixture, DOL_USEC_PER_SEC);
+        dol_workers_free(few);
+}
+
 /* A client that goes on sending does not hold the connection. */
 static void test_refused_to_the_deaf(void)
 {
@@ -268,14 +309,14 @@ static void test_client_sleeps(void)
         g_autoptr(http_fixture) fixture = begin();
         dol_autofd fd = -1;
 
-        fixture->config.transfer_idle_usec = 200 * DOL_USEC_PER_MSEC;
+        fixture->config.transfer_idle_usec = DOL_USEC_PER_SEC;
         fixture->config.receive_usec = 100 * DOL_USEC_PER_MSEC; /* is for heads */
         http_fixture_start(fixture);
         fd = http_connect(fixture);
         http_say(fd, "POST /count HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n");
         for (int i = 0; i < 6; i++) {
                 http_say(fd, "x");
-                g_usleep(100 * DOL_USEC_PER_MSEC);
+                g_usleep(250 * DOL_USEC_PER_MSEC);
         }
         g_assert_cmpuint(atomic_load(&received), ==, 6);
         g_assert_cmpint(wait_failed(), ==, DOL_ERROR_TIMEOUT);
@@ -315,6 +356,8 @@ int main(int argc, char **argv)
         g_test_add_func("/http-upload/no-body", test_no_body);
         g_test_add_func("/http-upload/slow-handler", test_slow_handler);
         g_test_add_func("/http-upload/refused-early", test_refused_early);
+        g_test_add_func("/http-upload/refused-without-body", test_refused_without_body);
+        g_test_add_func("/http-upload/too-many", test_too_many);
         g_test_add_func("/http-upload/refused-to-the-deaf", test_refused_to_the_deaf);
         g_test_add_func("/http-upload/client-goes", test_client_goes);
         g_test_add_func("/http-upload/client-sleeps", test_client_sleeps);

@@ -150,6 +150,8 @@ bool dol_http_upload_end(dol_http_request *request, struct MHD_Connection *mhd)
 
         request->upload.is_whole = true;
         pthread_cond_broadcast(&request->upload.arrived);
+        if (request->upload.answer)
+                send_answer(request);
         if (request->state != DOL_HTTP_OPEN)
                 return false;
         wait_for(request, DOL_HTTP_WAIT_NOTHING);

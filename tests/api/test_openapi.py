@@ -59,7 +59,9 @@ class Caller:
         operation = self.document["paths"][path][method.lower()]
         self.called.add((path, method))
         concrete = re.sub(r"{(\w+)}", lambda match: arguments[match[1]], path)
-        if body is not None:
+        if isinstance(body, bytes):
+            assert list(operation["requestBody"]["content"]) == ["application/vnd.dolium.stream"]
+        elif body is not None:
             schema = operation["requestBody"]["content"]["application/json"]["schema"]
             complaints = self.checker.errors(schema, body)
             assert not complaints, complaints
@@ -109,6 +111,11 @@ def test_every_operation_answers_as_described(daemon, document):
     call("POST", snapshot + "/unmount", {"id": "one"}, 200, snapshot="a@s")
     call("GET", snapshot + "/diff", status=200, snapshot="a@s")
     call("POST", snapshot + "/restore", {}, 200, snapshot="a@s")
+    stream = call("GET", snapshot + "/export", status=200, snapshot="a@s").body
+    call("GET", volume + "/export", status=200, volume="a", query={"base": "a@s"})
+    call("GET", volume + "/export", status=404, volume="a", query={"base": "a@t"})
+    call("POST", volume + "/import", stream, 200, volume="d", query={"pool": "default"})
+    call("POST", volume + "/import", stream, 409, volume="d")
     call("POST", volumes, {"name": "c", "spec": {"from": "a@s"}}, 201)
     call("DELETE", snapshot, status=200, snapshot="a@s")
     call("GET", pools, status=200)

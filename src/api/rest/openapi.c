@@ -56,7 +56,10 @@ static void append_responses(GString *to, const dol_http_route *route)
 {
         g_string_append_printf(to, ",\"responses\":{\"%d\":{\"description\":\"done\"",
                                route->status ? route->status : 200);
-        append_content(to, route->reply);
+        if (route->media && route->flags & DOL_ROUTE_STREAM)
+                g_string_append_printf(to, ",\"content\":{\"%s\":{}}", route->media);
+        else
+                append_content(to, route->reply);
         g_string_append_c(to, '}');
         if (route->status == 201) {
                 g_string_append(to, ",\"200\":{\"description\":\"it exists and agrees\"");
@@ -85,6 +88,9 @@ static void append_route(GString *to, const dol_http_route *route)
                                        ",\"requestBody\":{\"content\":{\"application/json\":{"
                                        "\"schema\":{\"$ref\":\"#/components/schemas/%s\"}}}}",
                                        route->body->name);
+        if (route->flags & DOL_ROUTE_UPLOAD)
+                g_string_append_printf(to, ",\"requestBody\":{\"content\":{\"%s\":{}}}",
+                                       route->media);
         append_responses(to, route);
         g_string_append_c(to, '}');
 }

@@ -47,6 +47,15 @@ static const dol_http_parameter diff_query[] = {
         {NULL},
 };
 
+static const dol_http_parameter export_query[] = {
+        {"base", "a snapshot of the same volume: only what changed since"},
+        {NULL},
+};
+static const dol_http_parameter import_query[] = {
+        {"pool", "in which pool; otherwise one is chosen"},
+        {NULL},
+};
+
 #define SNAPSHOT "/v1/snapshots/{snapshot}"
 #define VOLUME   "/v1/volumes/{volume}"
 #define POOL     "/v1/pools/{pool}"
@@ -77,6 +86,12 @@ const dol_http_route dol_rest_routes[] = {
         {"POST", VOLUME "/resize", dol_rest_volume_resize, DOL_ROUTE_LONG,
          "Make a volume larger, while it is in use too", &dol_resize_body_schema,
          &dol_volume_schema, 200, dol_rest_wait_query},
+        {"GET", VOLUME "/export", dol_rest_volume_export, DOL_ROUTE_STREAM | DOL_ROUTE_TRANSFER,
+         "Send the image of a volume as a stream, as it is now", NULL, NULL, 200, export_query,
+         DOL_STREAM_MEDIA_TYPE},
+        {"POST", VOLUME "/import", dol_rest_volume_import, DOL_ROUTE_UPLOAD | DOL_ROUTE_TRANSFER,
+         "Make a volume from a stream, or bring it to a later state", NULL, &dol_volume_schema, 200,
+         import_query, DOL_STREAM_MEDIA_TYPE},
         {"GET", "/v1/snapshots", dol_rest_snapshot_list, 0, "List snapshots, oldest first", NULL,
          &dol_snapshot_list_schema, 200, snapshot_list_query},
         {"POST", "/v1/snapshots", dol_rest_snapshot_create, DOL_ROUTE_LONG,
@@ -101,6 +116,8 @@ const dol_http_route dol_rest_routes[] = {
         {"GET", SNAPSHOT "/diff", dol_rest_snapshot_diff, 0,
          "List the ranges in which a snapshot may differ from an earlier one", NULL,
          &dol_range_list_schema, 200, diff_query},
+        {"GET", SNAPSHOT "/export", dol_rest_snapshot_export, DOL_ROUTE_STREAM | DOL_ROUTE_TRANSFER,
+         "Send a snapshot as a stream", NULL, NULL, 200, export_query, DOL_STREAM_MEDIA_TYPE},
         {"GET", "/v1/pools", dol_rest_pool_list, 0, "List pools", NULL, &dol_pool_list_schema, 200,
          NULL},
         {"POST", "/v1/pools", dol_rest_pool_create, DOL_ROUTE_LONG, "Create a pool",

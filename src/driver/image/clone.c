@@ -87,8 +87,17 @@ bool image_clone(void *data, const dol_call *call, const char *volume, const cha
 
 /* ---- revert ---- */
 
+static bool renew_uuid(const image_pool *pool, const dol_call *call, const char *volume,
+                       const char *disk, char **ret_fs_uuid, GError **error)
+{
+        g_autoptr(dol_volume) described = dol_description_read(pool->path, volume, error);
+
+        return described &&
+               dol_image_renew_uuid(call, described->spec.fs, disk, ret_fs_uuid, error);
+}
+
 bool image_revert(void *data, const dol_call *call, const char *volume, const char *snapshot,
-                  GError **error)
+                  char **ret_fs_uuid, GError **error)
 {
         const image_pool *pool = data;
         g_autofree char *source = image_snapshot_disk(pool, volume, snapshot);
@@ -100,7 +109,9 @@ bool image_revert(void *data, const dol_call *call, const char *volume, const ch
                 return false;
         if (unlink(temporary) < 0 && errno != ENOENT)
                 return dol_fail_errno(error, errno, "remove '%s'", temporary);
-        if (!dol_reflink(source, temporary, error) || !dol_fault_point("image.revert.made", error))
+        if (!dol_reflink(source, temporary, error) ||
+            !dol_fault_point("image.revert.made", error) ||
+            (ret_fs_uuid && !renew_uuid(pool, call, volume, temporary, ret_fs_uuid, error)))
                 return false;
         if (rename(temporary, disk) < 0)
                 return dol_fail_errno(error, errno, "rename '%s'", temporary);

@@ -97,4 +97,6 @@ const dol_driver dol_driver_image = {
         .clone = image_clone,
         .revert = image_revert,
         .diff = image_diff,
+        .snapshot_read = image_snapshot_read,
+        .snapshot_receive = image_snapshot_receive,
 };

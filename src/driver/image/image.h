@@ -95,7 +95,14 @@ bool image_snapshot_detach(void *pool, const dol_call *call, const char *volume,
 bool image_clone(void *pool, const dol_call *call, const char *volume, const char *snapshot,
                  const dol_volume *want, char **ret_fs_uuid, GError **error);
 bool image_revert(void *pool, const dol_call *call, const char *volume, const char *snapshot,
-                  GError **error);
+                  char **ret_fs_uuid, GError **error);
 bool image_resize(void *pool, const dol_call *call, const char *uid, uint64_t size, GError **error);
 bool image_diff(void *pool, const dol_call *call, const char *volume, const char *base,
                 const char *target, dol_changed_fn fn, void *user, GError **error);
+
+/* transfer.c */
+bool image_snapshot_read(void *pool, const dol_call *call, const char *volume, const char *uid,
+                         const char *base, dol_range_sink fn, void *user, GError **error);
+bool image_snapshot_receive(void *pool, const dol_call *call, const dol_snapshot *want,
+                            const char *base, dol_range_source next, void *user, char **ret_fs_uuid,
+                            GError **error);
