@@ -13,6 +13,7 @@
 
 #include "base/call.h"
 #include "model/event.h"
+#include "model/file.h"
 #include "model/operation.h"
 #include "model/pool.h"
 #include "model/snapshot.h"
@@ -197,6 +198,44 @@ bool dol_engine_export(dol_engine *engine, const dol_call *call, const char *vol
 bool dol_engine_import(dol_engine *engine, const dol_call *call, const char *name, const char *pool,
                        dol_stream_source source, void *user, dol_volume **ret_volume,
                        GError **error);
+
+/* ---- files in a volume or snapshot, which is mounted for the time ---- */
+
+/* `reference` is of a volume or a snapshot; paths begin at its root (model/file.h). Block volumes:
+ * UNSUPPORTED. */
+
+/* A file is shown; false ends it with this error. */
+typedef bool (*dol_engine_file_fn)(const dol_file *file, void *user, GError **error);
+/* The file at the path, what it holds, and with `deep` all below; in order. */
+bool dol_engine_files_list(dol_engine *engine, const dol_call *call, const char *reference,
+                           const char *path, bool deep, dol_engine_file_fn fn, void *user,
+                           GError **error);
+/* Some bytes; false ends it with this error. */
+typedef bool (*dol_engine_bytes_fn)(const void *bytes, size_t size, void *user, GError **error);
+/* The content of a regular file, in order. Symbolic links are followed within the volume. */
+bool dol_engine_files_read(dol_engine *engine, const dol_call *call, const char *reference,
+                           const char *path, dol_engine_bytes_fn fn, void *user, GError **error);
+/* What differs between a snapshot and a later one (`target` NULL: its volume as it is now), in
+ * order of the paths. false stops. */
+typedef bool (*dol_engine_file_change_fn)(const dol_file_change *change, void *user);
+bool dol_engine_files_diff(dol_engine *engine, const dol_call *call, const char *base,
+                           const char *target, dol_engine_file_change_fn fn, void *user,
+                           GError **error);
+
+typedef struct {
+        char **paths;   /* what is wanted back; a directory with all below */
+        const char *to; /* into this directory of the volume; NULL = where each was */
+        bool overwrite; /* join directories and replace files that are there; else EXISTS */
+} dol_files_restore;
+typedef struct {
+        uint64_t files, bytes; /* brought back; directories count as files */
+} dol_files_restored;
+extern const dol_schema dol_files_restored_schema;
+/* Copies files from a snapshot back into its volume, which may be in use: owner, mode, times, ACLs,
+ * attributes, links, holes. Each file is put into its place whole, once all have been copied. */
+bool dol_engine_files_restore(dol_engine *engine, const dol_call *call, const char *reference,
+                              const dol_files_restore *wanted, dol_files_restored *ret,
+                              GError **error);
 
 /* ---- pools ---- */
 

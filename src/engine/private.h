@@ -281,8 +281,38 @@ bool dol_clone_resolve(dol_engine *engine, dol_volume *volume, GError **error);
 bool dol_clone_data(dol_engine *engine, const dol_call *call, dol_pool *pool,
                     const dol_volume *want, char **ret_fs_uuid, GError **error);
 
-/* snapshot-mount.c: mounts again what is recorded as mounted and is not. */
+/* settle.c: "<pid>.<start time>" of this process: one life of doliumd. */
+char *dol_own_generation(void);
+/* Takes away the consumers of an earlier life that worked on files; returns how many. */
+unsigned dol_consumers_drop_files(dol_attachment *attachment);
+
+/* snapshot-mount.c: mounts again what is recorded as mounted and is not, unmounts what nobody uses
+ * any more. */
 void dol_snapshot_settle(dol_engine *engine, const dol_call *call, const char *uid);
+/* Unmounts a snapshot that is mounted though nothing is recorded about it. */
+void dol_snapshot_explain_mount(dol_engine *engine, const dol_call *call, const char *uid);
+
+/* files.c: a volume or snapshot, mounted for work on its files. */
+typedef struct {
+        dol_engine *engine;
+        char *reference; /* "uid:..." */
+        char *id;        /* of the consumer */
+        bool is_snapshot;
+        char *path; /* where it is mounted */
+        int root;   /* that directory, O_PATH */
+} files_view;
+
+/* `reference` is of a volume or of a snapshot. UNSUPPORTED for block volumes. */
+files_view *dol_files_view_open(dol_engine *engine, const dol_call *call, const char *reference,
+                                GError **error);
+/* Unmounts it when nobody else uses it; the reconciler does what cannot be done now. NULL is fine.
+ */
+void dol_files_view_close(files_view *view);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(files_view, dol_files_view_close)
+
+/* files-restore.c: ends a restore that a crash cut off. What it had made ready goes. */
+bool dol_files_restore_give_up(dol_engine *engine, const dol_call *call,
+                               running_operation *operation, GError **error);
 
 /* resize.c, revert.c: what is left to do after the first commit. */
 bool dol_resize_finish(dol_engine *engine, const dol_call *call, running_operation *operation,

@@ -217,6 +217,8 @@ static bool resume(dol_engine *engine, const dol_call *call, const dol_operation
 
         if (!operation)
                 return true;
+        if (record->operation == DOL_OPERATION_FILES_RESTORE) /* it takes no lock while it works */
+                return dol_files_restore_give_up(engine, call, operation, error);
         thaw_all(engine, call, record);
         lock = dol_volume_take(engine, call, reference, false, &volume, &why);
         if (lock)

@@ -9,26 +9,61 @@
 #include "policy/consumer.h"
 
 #include <string.h>
+#include <unistd.h>
 
 static const int64_t dead_client_grace_usec = 30 * DOL_USEC_PER_SEC;
+
+/* When the process started, in the kernel's ticks; NULL when it has gone. */
+static char *start_of(const char *pid)
+{
+        g_autofree char *path = g_strdup_printf("/proc/%s/stat", pid);
+        g_autofree char *stat = NULL;
+        g_auto(GStrv) fields = NULL;
+        const char *after_name;
+
+        if (!dol_file_read(path, 65536, &stat, NULL, NULL))
+                return NULL;
+        after_name = strrchr(stat, ')'); /* proc_pid_stat(5): the start time is field 22 */
+        fields = g_strsplit(after_name ? after_name + 2 : "", " ", -1);
+        if (g_strv_length(fields) < 20 || strcmp(fields[0], "Z") == 0)
+                return NULL;
+        return g_strdup(fields[19]);
+}
+
+char *dol_own_generation(void)
+{
+        g_autofree char *pid = g_strdup_printf("%d", getpid());
+        g_autofree char *start = start_of(pid);
+
+        return g_strconcat(pid, ".", start ? start : "", NULL);
+}
 
 /* true when the process of a generation "<pid>.<start time>" has gone. */
 static bool generation_is_over(const char *generation)
 {
         g_auto(GStrv) parts = g_strsplit(generation ? generation : "", ".", 2);
-        g_autofree char *path = NULL, *stat = NULL;
-        g_auto(GStrv) fields = NULL;
-        const char *after_name;
+        g_autofree char *start = NULL;
 
         if (!parts[0] || !parts[1])
                 return false;
-        path = g_strdup_printf("/proc/%s/stat", parts[0]);
-        if (!dol_file_read(path, 65536, &stat, NULL, NULL))
-                return true;
-        after_name = strrchr(stat, ')'); /* proc_pid_stat(5): the start time is field 22 */
-        fields = g_strsplit(after_name ? after_name + 2 : "", " ", -1);
-        return g_strv_length(fields) < 20 || strcmp(fields[0], "Z") == 0 ||
-               strcmp(fields[19], parts[1]) != 0;
+        start = start_of(parts[0]);
+        return !start || strcmp(start, parts[1]) != 0;
+}
+
+unsigned dol_consumers_drop_files(dol_attachment *attachment)
+{
+        unsigned dropped = 0;
+
+        for (unsigned i = dol_attachment_count(attachment); i > 0; i--) {
+                const dol_consumer *consumer = attachment->consumers->pdata[i - 1];
+
+                if (consumer->client != DOL_CLIENT_FILES ||
+                    !generation_is_over(consumer->generation))
+                        continue;
+                dol_consumer_remove(attachment, consumer->client, consumer->id);
+                dropped++;
+        }
+        return dropped;
 }
 
 /* Takes away consumers that no mount table shows. */
@@ -69,10 +104,12 @@ static bool settle(dol_engine *engine, const dol_call *call, dol_volume *volume,
         bool there = dol_mount_is_there(volume);
         g_autofree char *users = dol_volume_users(volume);
         dol_attachment *attachment = volume->status.attachment;
+        unsigned dropped = dol_consumers_drop_files(attachment);
 
-        if (!users && drop_stale(engine, volume) > 0 &&
-            !commit_event(engine, call, volume, "ConsumersForgotten",
-                          "mounts of containers that are gone were given up", error))
+        if (!users)
+                dropped += drop_stale(engine, volume);
+        if (dropped > 0 && !commit_event(engine, call, volume, "ConsumersForgotten",
+                                         "mounts of users that are gone were given up", error))
                 return false;
         if (dol_attachment_count(attachment) > 0 && !there)
                 return dol_mount_make(engine, call, volume, error) &&
@@ -135,8 +172,10 @@ static void explain_mounts(dol_engine *engine, const dol_call *call)
                 const dol_mount_entry *entry = mounts->pdata[i];
                 const char *uid = entry->path + strlen(prefix);
 
-                if (g_str_has_prefix(entry->path, prefix) && !strchr(uid, '/'))
-                        explain_mount(engine, call, uid);
+                if (!g_str_has_prefix(entry->path, prefix) || strchr(uid, '/'))
+                        continue;
+                explain_mount(engine, call, uid);
+                dol_snapshot_explain_mount(engine, call, uid);
         }
 }
 

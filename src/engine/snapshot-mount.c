@@ -148,6 +148,35 @@ bool dol_engine_snapshot_unmount(dol_engine *engine, const dol_call *call, const
         return true;
 }
 
+static void end_attachment(dol_snapshot *snapshot)
+{
+        dol_schema_free(&dol_attachment_schema, snapshot->attachment);
+        snapshot->attachment = NULL;
+}
+
+static bool settle(dol_engine *engine, const dol_call *call, dol_pool *pool,
+                   const dol_volume *volume, dol_snapshot *snapshot, GError **error)
+{
+        dol_volume seen = as_volume(snapshot);
+        unsigned dropped = dol_consumers_drop_files(snapshot->attachment);
+
+        if (dol_attachment_count(snapshot->attachment) == 0) {
+                if (!undo_mount(engine, call, pool, snapshot, false, error))
+                        return false;
+                end_attachment(snapshot);
+                return commit(engine, call, volume, snapshot, "SnapshotReleased", "was unmounted",
+                              error);
+        }
+        if (dropped > 0 && !commit(engine, call, volume, snapshot, "ConsumersForgotten",
+                                   "has one user less: work on its files was cut off", error))
+                return false;
+        if (dol_mount_is_there(&seen))
+                return true;
+        /* mounts of another boot were forgotten at the start; this one was torn away */
+        return make_mount(engine, call, pool, snapshot, error) &&
+               commit(engine, call, volume, snapshot, "MountRestored", "was mounted again", error);
+}
+
 void dol_snapshot_settle(dol_engine *engine, const dol_call *call, const char *uid)
 {
         g_autofree char *reference = g_strconcat("uid:", uid, NULL);
@@ -156,19 +185,25 @@ void dol_snapshot_settle(dol_engine *engine, const dol_call *call, const char *u
         g_autoptr(dol_lock) lock =
                 dol_snapshot_take(engine, call, reference, &snapshot, &volume, NULL);
         dol_pool *pool = lock ? dol_pools_find(engine, volume->spec.pool, NULL) : NULL;
-        dol_volume seen;
         g_autoptr(GError) error = NULL;
 
-        if (!pool || !snapshot->attachment)
-                return;
-        seen = as_volume(snapshot);
-        if (dol_mount_is_there(&seen))
-                return;
-        /* mounts of another boot were forgotten at the start; this one was torn away */
-        if (make_mount(engine, call, pool, snapshot, &error))
-                commit(engine, call, volume, snapshot, "MountRestored", "was mounted again",
-                       &error);
-        if (error)
+        if (pool && snapshot->attachment && !settle(engine, call, pool, volume, snapshot, &error))
+                dol_log(DOL_LOG_WARNING, "snapshot '%s@%s': %s", volume->name, snapshot->name,
+                        error->message);
+}
+
+void dol_snapshot_explain_mount(dol_engine *engine, const dol_call *call, const char *uid)
+{
+        g_autofree char *reference = g_strconcat("uid:", uid, NULL);
+        g_autoptr(dol_snapshot) snapshot = NULL;
+        g_autoptr(dol_volume) volume = NULL;
+        g_autoptr(dol_lock) lock =
+                dol_snapshot_take(engine, call, reference, &snapshot, &volume, NULL);
+        dol_pool *pool = lock ? dol_pools_find(engine, volume->spec.pool, NULL) : NULL;
+        g_autoptr(GError) error = NULL;
+
+        if (pool && !snapshot->attachment &&
+            !undo_mount(engine, call, pool, snapshot, false, &error))
                 dol_log(DOL_LOG_WARNING, "snapshot '%s@%s': %s", volume->name, snapshot->name,
                         error->message);
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/operation.h"
 
-const char *const dol_operation_words[] = {
-        "create", "change",   "delete",          "restore", "mount",  "unmount", "adopt",
-        "resize", "snapshot", "snapshot-delete", "revert",  "export", "import",  NULL};
+const char *const dol_operation_words[] = {"create",   "change",          "delete", "restore",
+                                           "mount",    "unmount",         "adopt",  "resize",
+                                           "snapshot", "snapshot-delete", "revert", "export",
+                                           "import",   "files-restore",   NULL};
 const char *const dol_operation_phase_words[] = {"running", "done", "failed", NULL};
 
 #define AT(member) offsetof(dol_operation, member)

@@ -22,9 +22,10 @@ typedef enum {
         DOL_OPERATION_RESIZE,
         DOL_OPERATION_SNAPSHOT, /* create; `snapshots` are its uids */
         DOL_OPERATION_SNAPSHOT_DELETE,
-        DOL_OPERATION_REVERT, /* to the first of `snapshots` */
-        DOL_OPERATION_EXPORT, /* of `snapshots`, which go with it */
-        DOL_OPERATION_IMPORT, /* through the first of `snapshots` */
+        DOL_OPERATION_REVERT,        /* to the first of `snapshots` */
+        DOL_OPERATION_EXPORT,        /* of `snapshots`, which go with it */
+        DOL_OPERATION_IMPORT,        /* through the first of `snapshots` */
+        DOL_OPERATION_FILES_RESTORE, /* of files from the first of `snapshots` */
 } dol_operation_kind;
 
 typedef struct {

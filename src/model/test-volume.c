@@ -295,7 +295,8 @@ static void test_words_match_the_enums(void)
         g_assert_null(dol_fs_words[DOL_FS_DIRECTORY + 1]);
         g_assert_cmpstr(dol_client_words[DOL_CLIENT_REST], ==, "rest");
         g_assert_cmpstr(dol_client_words[DOL_CLIENT_CSI], ==, "csi");
-        g_assert_null(dol_client_words[DOL_CLIENT_CSI + 1]);
+        g_assert_cmpstr(dol_client_words[DOL_CLIENT_FILES], ==, "files");
+        g_assert_null(dol_client_words[DOL_CLIENT_FILES + 1]);
 }
 
 int main(int argc, char **argv)

@@ -8,7 +8,7 @@
 const char *const dol_fs_words[] = {"auto", "ext4", "xfs", "none", "directory", NULL};
 const char *const dol_volume_phase_words[] = {"creating", "available", "trashed",
                                               "deleting", "lost",      NULL};
-const char *const dol_client_words[] = {"docker", "podman", "rest", "csi", NULL};
+const char *const dol_client_words[] = {"docker", "podman", "rest", "csi", "files", NULL};
 
 #define AT(member) offsetof(dol_consumer, member)
 static const dol_field consumer_fields[] = {

@@ -37,11 +37,13 @@ typedef enum {
         DOL_VOLUME_PHASE_COUNT
 } dol_volume_phase;
 
+/* files: doliumd itself, while it reads or writes files in it */
 typedef enum {
         DOL_CLIENT_DOCKER,
         DOL_CLIENT_PODMAN,
         DOL_CLIENT_REST,
         DOL_CLIENT_CSI,
+        DOL_CLIENT_FILES,
 } dol_client_kind;
 
 /* Who holds a mount. Counted, because clients repeat an id (docker cp) and expect as many unmounts;

@@ -91,7 +91,8 @@ void dol_consumer_clear(dol_attachment *attachment)
 bool dol_consumer_is_stale(const dol_consumer *consumer, bool visible, int64_t now,
                            int64_t grace_usec)
 {
-        if (visible || consumer->client == DOL_CLIENT_REST || consumer->client == DOL_CLIENT_CSI)
+        if (visible || consumer->client == DOL_CLIENT_REST || consumer->client == DOL_CLIENT_CSI ||
+            consumer->client == DOL_CLIENT_FILES)
                 return false;
         return now - consumer->since >= grace_usec;
 }

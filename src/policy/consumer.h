@@ -24,7 +24,7 @@ bool dol_consumer_remove(dol_attachment *attachment, dol_client_kind client, con
 void dol_consumer_clear(dol_attachment *attachment);
 
 /* Should a consumer be given up that no mount table shows? Docker's and Podman's containers always
- * show; a person's path does not, nor a block volume that CSI has staged. Only after `grace_usec`
- * without a sign of it. */
+ * show; a person's path does not, nor a block volume that CSI has staged, nor files that doliumd
+ * works on. Only after `grace_usec` without a sign of it. */
 bool dol_consumer_is_stale(const dol_consumer *consumer, bool visible, int64_t now,
                            int64_t grace_usec);

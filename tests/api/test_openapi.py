@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The OpenAPI document against what the daemon really does: each described operation is called and
 its answers are checked, and nothing is served that is not described."""
+import os
 import re
 
 import pytest
@@ -110,6 +111,22 @@ def test_every_operation_answers_as_described(daemon, document):
     call("POST", snapshot + "/mount", {"id": "one"}, 200, snapshot="a@s")
     call("POST", snapshot + "/unmount", {"id": "one"}, 200, snapshot="a@s")
     call("GET", snapshot + "/diff", status=200, snapshot="a@s")
+    path = call("POST", volume + "/mount", {"id": "one"}, 200, volume="a").json["status"][
+        "attachment"]["path"]
+    for name, made_of in (("file", "x"), ("empty", "")):
+        with open(f"{path}/{name}", "w", encoding="utf-8") as file:
+            file.write(made_of)
+    os.symlink("file", path + "/link")
+    call("POST", snapshots, {"name": "t", "volumes": ["a"]}, 201)
+    for route, arguments in ((snapshot, {"snapshot": "a@t"}), (volume, {"volume": "a"})):
+        call("GET", route + "/files", status=200, query={"recursive": "true"}, **arguments)
+        call("GET", route + "/file", status=200, query={"path": "/file"}, **arguments)
+        call("GET", route + "/file", status=404, query={"path": "/nosuch"}, **arguments)
+        call("GET", route + "/files/diff", status=200, query={"base": "a@s"}, **arguments)
+    call("POST", snapshot + "/files/restore", {"paths": ["file"]}, 409, snapshot="a@t")
+    call("POST", snapshot + "/files/restore", {"paths": ["file"], "to": "/d"}, 200, snapshot="a@t")
+    call("POST", volume + "/unmount", {"id": "one"}, 200, volume="a")
+    call("DELETE", snapshot, status=200, snapshot="a@t")
     call("POST", snapshot + "/restore", {}, 200, snapshot="a@s")
     stream = call("GET", snapshot + "/export", status=200, snapshot="a@s").body
     call("GET", volume + "/export", status=200, volume="a", query={"base": "a@s"})

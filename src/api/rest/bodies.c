@@ -100,6 +100,20 @@ static const dol_field revert_fields[] = {
 const dol_schema dol_revert_body_schema = {"RevertRequest", sizeof(dol_revert_body), revert_fields,
                                            "How to put it back."};
 
+#define AT(member) offsetof(dol_files_body, member)
+static const dol_field files_fields[] = {
+        {"paths", DOL_STRINGS, AT(paths), DOL_REQUIRED,
+         .doc = "what is wanted back; a directory with all below it"},
+        {"to", DOL_STRING, AT(to), 0,
+         .doc = "into this directory of the volume; otherwise to where each was"},
+        {"overwrite", DOL_BOOL, AT(overwrite), 0,
+         .doc = "replace files that are there, and join directories"},
+        {NULL},
+};
+#undef AT
+const dol_schema dol_files_body_schema = {"RestoreFilesRequest", sizeof(dol_files_body),
+                                          files_fields, "Which files to bring back."};
+
 /* ---- answers ---- */
 
 typedef struct {
@@ -122,6 +136,8 @@ LIST(operation, "OperationList", dol_operation_schema);
 LIST(event, "EventList", dol_event_schema);
 LIST(check, "CheckList", dol_check_schema);
 LIST(snapshot, "SnapshotList", dol_snapshot_schema);
+LIST(file, "FileList", dol_file_schema);
+LIST(file_change, "FileChangeList", dol_file_change_schema);
 
 typedef struct {
         uint64_t offset, length;

@@ -65,6 +65,10 @@ DOL_REST_HANDLER(snapshot_unmount);
 DOL_REST_HANDLER(snapshot_restore);
 DOL_REST_HANDLER(snapshot_diff);
 DOL_REST_HANDLER(snapshot_export);
+DOL_REST_HANDLER(files_list);
+DOL_REST_HANDLER(files_read);
+DOL_REST_HANDLER(files_diff);
+DOL_REST_HANDLER(files_restore);
 DOL_REST_HANDLER(pool_list);
 DOL_REST_HANDLER(pool_create);
 DOL_REST_HANDLER(pool_get);
@@ -126,6 +130,12 @@ typedef struct {
         bool force;
 } dol_revert_body;
 
+typedef struct {
+        char **paths;
+        char *to;
+        bool overwrite;
+} dol_files_body;
+
 extern const dol_schema dol_volume_patch_schema;
 extern const dol_schema dol_mount_body_schema;
 extern const dol_schema dol_unmount_body_schema;
@@ -136,6 +146,7 @@ extern const dol_schema dol_resize_body_schema;
 extern const dol_schema dol_snapshot_body_schema;
 extern const dol_schema dol_snapshot_patch_schema;
 extern const dol_schema dol_revert_body_schema;
+extern const dol_schema dol_files_body_schema;
 
 /* Only for the OpenAPI document: {"items":[element]} lists and the error form. */
 extern const dol_schema dol_volume_list_schema;
@@ -146,5 +157,7 @@ extern const dol_schema dol_event_list_schema;
 extern const dol_schema dol_check_list_schema;
 extern const dol_schema dol_snapshot_list_schema;
 extern const dol_schema dol_range_list_schema;
+extern const dol_schema dol_file_list_schema;
+extern const dol_schema dol_file_change_list_schema;
 extern const dol_schema dol_error_schema;
 extern const dol_schema dol_version_schema;

@@ -56,6 +56,26 @@ static const dol_http_parameter import_query[] = {
         {NULL},
 };
 
+static const dol_http_parameter files_query[] = {
+        {"path", "which file or directory; otherwise the root"},
+        {"recursive", "true: all below it too"},
+        {NULL},
+};
+static const dol_http_parameter file_query[] = {
+        {"path", "which file"},
+        {NULL},
+};
+static const dol_http_parameter files_diff_query[] = {
+        {"base", "the snapshot before; this one is the later state"},
+        {NULL},
+};
+static const dol_http_parameter volume_files_diff_query[] = {
+        {"base", "the snapshot before; the volume as it is now is the later state"},
+        {NULL},
+};
+
+#define FILES_FLAGS (DOL_ROUTE_STREAM | DOL_ROUTE_TRANSFER)
+
 #define SNAPSHOT "/v1/snapshots/{snapshot}"
 #define VOLUME   "/v1/volumes/{volume}"
 #define POOL     "/v1/pools/{pool}"
@@ -118,6 +138,24 @@ const dol_http_route dol_rest_routes[] = {
          &dol_range_list_schema, 200, diff_query},
         {"GET", SNAPSHOT "/export", dol_rest_snapshot_export, DOL_ROUTE_STREAM | DOL_ROUTE_TRANSFER,
          "Send a snapshot as a stream", NULL, NULL, 200, export_query, DOL_STREAM_MEDIA_TYPE},
+        {"GET", SNAPSHOT "/files", dol_rest_files_list, FILES_FLAGS,
+         "List files of a snapshot: the one at a path, and what it holds", NULL,
+         &dol_file_list_schema, 200, files_query},
+        {"GET", SNAPSHOT "/file", dol_rest_files_read, FILES_FLAGS,
+         "Read a file of a snapshot: its bytes", NULL, NULL, 200, file_query},
+        {"GET", SNAPSHOT "/files/diff", dol_rest_files_diff, FILES_FLAGS,
+         "List the files that differ from those of an earlier snapshot", NULL,
+         &dol_file_change_list_schema, 200, files_diff_query},
+        {"POST", SNAPSHOT "/files/restore", dol_rest_files_restore,
+         DOL_ROUTE_LONG | DOL_ROUTE_TRANSFER, "Copy files from a snapshot back into its volume",
+         &dol_files_body_schema, &dol_files_restored_schema, 200, dol_rest_wait_query},
+        {"GET", VOLUME "/files", dol_rest_files_list, FILES_FLAGS,
+         "List files of a volume as it is now", NULL, &dol_file_list_schema, 200, files_query},
+        {"GET", VOLUME "/file", dol_rest_files_read, FILES_FLAGS,
+         "Read a file of a volume: its bytes", NULL, NULL, 200, file_query},
+        {"GET", VOLUME "/files/diff", dol_rest_files_diff, FILES_FLAGS,
+         "List the files that differ now from those of a snapshot", NULL,
+         &dol_file_change_list_schema, 200, volume_files_diff_query},
         {"GET", "/v1/pools", dol_rest_pool_list, 0, "List pools", NULL, &dol_pool_list_schema, 200,
          NULL},
         {"POST", "/v1/pools", dol_rest_pool_create, DOL_ROUTE_LONG, "Create a pool",

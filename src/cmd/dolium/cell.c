@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "codec/units.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define ID_SHOWN        12
@@ -168,6 +169,35 @@ char *dol_cell_consumers(const json_t *value)
                 g_string_append_printf(list, ", +%zu",
                                        json_array_size(consumers) - CONSUMERS_SHOWN);
         return list->len ? g_strdup(list->str) : NULL;
+}
+
+/* As ls -l has it. */
+char *dol_cell_mode(const json_t *value)
+{
+        static const char *const letters[] = {
+                "file",   "-", "directory",        "d", "symlink",      "l", "fifo", "p",
+                "socket", "s", "character-device", "c", "block-device", "b"};
+        const char *type = dol_json_text(value, "type"), *text = dol_json_text(value, "mode");
+        unsigned mode = text ? (unsigned)strtoul(text, NULL, 8) : 0;
+        GString *shown = g_string_new(NULL);
+
+        for (unsigned i = 0; i < G_N_ELEMENTS(letters); i += 2)
+                if (g_strcmp0(type, letters[i]) == 0)
+                        g_string_append(shown, letters[i + 1]);
+        for (int bit = 8; bit >= 0; bit--)
+                g_string_append_c(shown, mode >> bit & 1 ? "xwr"[bit % 3] : '-');
+        for (int bit = 0; bit < 3 && shown->len == 10; bit++)
+                if (mode >> (11 - bit) & 1)
+                        shown->str[3 + 3 * bit] =
+                                (shown->str[3 + 3 * bit] == 'x' ? "sst" : "SST")[bit];
+        return g_string_free(shown, false);
+}
+
+char *dol_cell_path(const json_t *value)
+{
+        const char *path = dol_json_text(value, "path"), *target = dol_json_text(value, "target");
+
+        return path && target ? g_strconcat(path, " -> ", target, NULL) : g_strdup(path);
 }
 
 char *dol_cell_took(const json_t *value)

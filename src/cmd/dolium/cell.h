@@ -21,6 +21,9 @@ char *dol_cell_inodes(const json_t *value); /* "120 of 65536" */
 /* Of an attachment. */
 char *dol_cell_place(const json_t *value);     /* its path, or the device of a block volume */
 char *dol_cell_consumers(const json_t *value); /* "docker:0123456789ab, rest:cli" */
+/* Of a file. */
+char *dol_cell_mode(const json_t *value); /* "drwxr-xr-x" */
+char *dol_cell_path(const json_t *value); /* "/etc/mtab -> /proc/mounts" */
 /* Of an operation: how long it took, or has been running. */
 char *dol_cell_took(const json_t *value);
 

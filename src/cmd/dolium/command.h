@@ -74,10 +74,10 @@ extern const dol_command dol_program;
 extern const dol_option dol_global_options[];
 
 /* One per group, each at the foot of its file. */
-extern const dol_command dol_volume_command, dol_snapshot_command, dol_trash_command,
-        dol_pool_command, dol_operation_command, dol_events_command, dol_df_command,
-        dol_doctor_command, dol_version_command, dol_completion_command, dol_complete_command,
-        dol_help_command;
+extern const dol_command dol_volume_command, dol_snapshot_command, dol_files_command,
+        dol_trash_command, dol_pool_command, dol_operation_command, dol_events_command,
+        dol_df_command, dol_doctor_command, dol_version_command, dol_completion_command,
+        dol_complete_command, dol_help_command;
 
 /* The sub-command of that name or alias; NULL when there is none. */
 const dol_command *dol_command_find(const dol_command *group, const char *name);

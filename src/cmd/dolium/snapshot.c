@@ -237,12 +237,38 @@ static bool add_page(dol_cli *cli, const char *target, const char *base, const c
         return true;
 }
 
+/* Between two snapshots, or a snapshot and its volume as it is now. */
+static bool diff_files(dol_cli *cli, const char *first, const char *second, GError **error)
+{
+        const char *at = strchr(first, '@');
+        g_autofree char *volume = at ? g_strndup(first, (size_t)(at - first)) : NULL;
+        g_autofree char *start = NULL;
+        g_autoptr(GString) path = NULL;
+        g_autoptr(dol_json) items = NULL;
+
+        if (!second && !volume)
+                return dol_fail(error, DOL_ERROR_INVALID,
+                                "expected VOLUME@OLD, or two snapshots, got '%s'", first);
+        if (second && (strchr(second, '@') || g_str_has_prefix(second, "uid:")))
+                start = dol_path("/v1/snapshots/%s/files/diff", second);
+        else
+                start = dol_path("/v1/volumes/%s/files/diff", second ? second : volume);
+        path = g_string_new(start);
+        dol_path_add(path, "base", first);
+        if (!dol_cli_items(cli, path->str, &items, error))
+                return false;
+        dol_show_list(cli, items, &dol_file_change_view);
+        return true;
+}
+
 static bool run_diff(dol_cli *cli, GError **error)
 {
         const char *first = dol_args_word(&cli->args, 0), *second = dol_args_word(&cli->args, 1);
         g_autoptr(dol_json) all = json_array();
         g_autofree char *next = NULL;
 
+        if (dol_args_is_on(&cli->args, "files"))
+                return diff_files(cli, first, second, error);
         do {
                 g_autofree char *after = g_steal_pointer(&next);
 
@@ -258,11 +284,19 @@ static const dol_argument diff_arguments[] = {{"VOLUME@OLD", DOL_VALUE_SNAPSHOT}
                                               {"VOLUME@NEW", DOL_VALUE_SNAPSHOT, DOL_MAY_MISS},
                                               {NULL}};
 
+static const dol_option diff_options[] = {
+        {"files", DOL_VALUE_FLAG, .doc = "list the files that differ instead"},
+        {NULL},
+};
+
 static const dol_command diff_command = {
         .name = "diff",
-        .summary = "List the ranges of bytes that differ between two snapshots",
-        .help = "With one snapshot, the ranges that hold anything. No data is read for it.",
+        .summary = "List the ranges of bytes, or the files, that differ between two snapshots",
+        .help = "With one snapshot, the ranges that hold anything; no data is read for it. With\n"
+                "--files, what was added, removed, renamed or changed since; with one snapshot, "
+                "until now.",
         .arguments = diff_arguments,
+        .options = diff_options,
         .run = run_diff,
 };
 

@@ -235,3 +235,23 @@ static const dol_column range_columns[] = {
 };
 
 const dol_view dol_range_view = {"offset", range_columns, range_columns};
+
+static const dol_column file_columns[] = {
+        {"MODE", NULL, dol_cell_mode},
+        {"UID", "uid", dol_cell_text, true},
+        {"GID", "gid", dol_cell_text, true},
+        {"SIZE", "size", dol_cell_size, true},
+        {"MODIFIED", "modified", dol_cell_second},
+        {"PATH", NULL, dol_cell_path},
+        {NULL},
+};
+
+const dol_view dol_file_view = {"path", file_columns, file_columns};
+
+static const dol_column file_change_columns[] = {
+        {"CHANGE", "change", dol_cell_text},   {"TYPE", "type", dol_cell_text},
+        {"SIZE", "size", dol_cell_size, true}, {"PATH", "path", dol_cell_text},
+        {"FROM", "from", dol_cell_text},       {NULL},
+};
+
+const dol_view dol_file_change_view = {"path", file_change_columns, file_change_columns};
