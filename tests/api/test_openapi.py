@@ -111,6 +111,8 @@ def test_every_operation_answers_as_described(daemon, document):
     call("POST", snapshot + "/mount", {"id": "one"}, 200, snapshot="a@s")
     call("POST", snapshot + "/unmount", {"id": "one"}, 200, snapshot="a@s")
     call("GET", snapshot + "/diff", status=200, snapshot="a@s")
+    call("GET", volume + "/diff", status=200, volume="a", query={"base": "a@s"})
+    call("GET", volume + "/diff", status=400, volume="a")
     path = call("POST", volume + "/mount", {"id": "one"}, 200, volume="a").json["status"][
         "attachment"]["path"]
     for name, made_of in (("file", "x"), ("empty", "")):

@@ -288,8 +288,14 @@ def test_diff_finds_what_changed(daemon):
     os.pwrite(fd, b"b" * 65536, 32 << 20)
     os.pwrite(fd, b"c" * 4096, 4096)
     snapshot(daemon, "two", "db")
+    os.pwrite(fd, b"d" * 4096, 0)
     os.close(fd)
     daemon.rest.unmount("db")
+    now = daemon.rest.must("GET", "/v1/volumes/db/diff?base=db@two")["items"]
+    assert now == [{"offset": 0, "length": 4096, "data": True}]
+    daemon.rest.create("other", "64M", fs="none")
+    foreign = daemon.rest.get("/v1/volumes/other/diff?base=db@two")
+    assert foreign.status == 400 and "no snapshot of volume 'other'" in foreign.error["message"]
     changed = set()
     for item in daemon.rest.must("GET", "/v1/snapshots/db@two/diff?base=db@one")["items"]:
         changed |= set(range(item["offset"] // 4096, (item["offset"] + item["length"]) // 4096))

@@ -64,6 +64,7 @@ DOL_REST_HANDLER(snapshot_mount);
 DOL_REST_HANDLER(snapshot_unmount);
 DOL_REST_HANDLER(snapshot_restore);
 DOL_REST_HANDLER(snapshot_diff);
+DOL_REST_HANDLER(volume_diff);
 DOL_REST_HANDLER(snapshot_export);
 DOL_REST_HANDLER(files_list);
 DOL_REST_HANDLER(files_read);

@@ -47,6 +47,13 @@ static const dol_http_parameter diff_query[] = {
         {NULL},
 };
 
+static const dol_http_parameter volume_diff_query[] = {
+        {"base", "the snapshot of this volume to compare it with"},
+        {"after", "only from this offset on"},
+        {"limit", "how many at most; 1000"},
+        {NULL},
+};
+
 static const dol_http_parameter export_query[] = {
         {"base", "a snapshot of the same volume: only what changed since"},
         {NULL},
@@ -136,6 +143,9 @@ const dol_http_route dol_rest_routes[] = {
         {"GET", SNAPSHOT "/diff", dol_rest_snapshot_diff, 0,
          "List the ranges in which a snapshot may differ from an earlier one", NULL,
          &dol_range_list_schema, 200, diff_query},
+        {"GET", VOLUME "/diff", dol_rest_volume_diff, 0,
+         "List the ranges in which a volume may differ now from a snapshot of its own", NULL,
+         &dol_range_list_schema, 200, volume_diff_query},
         {"GET", SNAPSHOT "/export", dol_rest_snapshot_export, DOL_ROUTE_STREAM | DOL_ROUTE_TRANSFER,
          "Send a snapshot as a stream", NULL, NULL, 200, export_query, DOL_STREAM_MEDIA_TYPE},
         {"GET", SNAPSHOT "/files", dol_rest_files_list, FILES_FLAGS,

@@ -203,19 +203,19 @@ static bool add_range(uint64_t offset, uint64_t length, bool data, void *user)
         return true;
 }
 
-DOL_REST_HANDLER(snapshot_diff)
+/* Base and target as dol_engine_diff takes them. */
+static bool reply_diff(dol_http_request *request, dol_engine *engine, const char *base,
+                       const char *target, GError **error)
 {
-        dol_engine *engine = dol_rest_engine(user, error);
         range_page page = {0};
         bool ok;
 
-        if (!engine || !dol_rest_query_number(request, "after", 0, INT64_MAX, &page.after, error) ||
+        if (!dol_rest_query_number(request, "after", 0, INT64_MAX, &page.after, error) ||
             !dol_rest_query_number(request, "limit", RANGES_DEFAULT, RANGES_MAX, &page.limit,
                                    error))
                 return false;
         page.body = g_string_new("{\"items\":[");
-        ok = dol_engine_diff(engine, dol_http_call(request), dol_http_query(request, "base"),
-                             dol_http_argument(request, "snapshot"), add_range, &page, error);
+        ok = dol_engine_diff(engine, dol_http_call(request), base, target, add_range, &page, error);
         if (!ok) {
                 g_string_free(page.body, true);
                 return false;
@@ -227,4 +227,35 @@ DOL_REST_HANDLER(snapshot_diff)
         g_string_append(page.body, "}\n");
         dol_http_reply_text(request, 200, "application/json", page.body);
         return true;
+}
+
+DOL_REST_HANDLER(snapshot_diff)
+{
+        dol_engine *engine = dol_rest_engine(user, error);
+
+        return engine && reply_diff(request, engine, dol_http_query(request, "base"),
+                                    dol_http_argument(request, "snapshot"), error);
+}
+
+/* What has changed in the volume since one of its snapshots. */
+DOL_REST_HANDLER(volume_diff)
+{
+        dol_engine *engine = dol_rest_engine(user, error);
+        const char *name = dol_http_argument(request, "volume");
+        const char *base = dol_http_query(request, "base");
+        g_autoptr(dol_snapshot) snapshot = NULL;
+        g_autoptr(dol_volume) volume = NULL;
+
+        if (!engine || !(volume = dol_engine_peek(engine, name, error)))
+                return false;
+        if (!base)
+                return dol_fail(error, DOL_ERROR_INVALID,
+                                "base: expected a snapshot of volume '%s' to compare it with",
+                                volume->name);
+        if (!(snapshot = dol_engine_snapshot_get(engine, base, error)))
+                return false;
+        if (g_strcmp0(snapshot->volume, volume->uid) != 0)
+                return dol_fail(error, DOL_ERROR_INVALID,
+                                "base: '%s' is no snapshot of volume '%s'", base, volume->name);
+        return reply_diff(request, engine, base, NULL, error);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dolium snapshot: keeping a volume as it is now, and looking at what was. */
+#include "cmd/dolium/snapshot.h"
 #include "cmd/dolium/body.h"
 #include "cmd/dolium/mounting.h"
 
@@ -219,90 +220,9 @@ static const dol_command unmount_command = {
         .run = run_unmount,
 };
 
-/* --- diff */
-
-static bool add_page(dol_cli *cli, const char *target, const char *base, const char *after,
-                     json_t *all, char **ret_next, GError **error)
-{
-        g_autofree char *start = dol_path("/v1/snapshots/%s/diff", target);
-        g_autoptr(GString) path = g_string_new(start);
-        g_autoptr(dol_json) page = NULL;
-
-        dol_path_add(path, "base", base);
-        dol_path_add(path, "after", after);
-        if (!dol_cli_get(cli, path->str, &page, error))
-                return false;
-        json_array_extend(all, json_object_get(page, "items"));
-        *ret_next = g_strdup(dol_json_text(page, "continue"));
-        return true;
-}
-
-/* Between two snapshots, or a snapshot and its volume as it is now. */
-static bool diff_files(dol_cli *cli, const char *first, const char *second, GError **error)
-{
-        const char *at = strchr(first, '@');
-        g_autofree char *volume = at ? g_strndup(first, (size_t)(at - first)) : NULL;
-        g_autofree char *start = NULL;
-        g_autoptr(GString) path = NULL;
-        g_autoptr(dol_json) items = NULL;
-
-        if (!second && !volume)
-                return dol_fail(error, DOL_ERROR_INVALID,
-                                "expected VOLUME@OLD, or two snapshots, got '%s'", first);
-        if (second && (strchr(second, '@') || g_str_has_prefix(second, "uid:")))
-                start = dol_path("/v1/snapshots/%s/files/diff", second);
-        else
-                start = dol_path("/v1/volumes/%s/files/diff", second ? second : volume);
-        path = g_string_new(start);
-        dol_path_add(path, "base", first);
-        if (!dol_cli_items(cli, path->str, &items, error))
-                return false;
-        dol_show_list(cli, items, &dol_file_change_view);
-        return true;
-}
-
-static bool run_diff(dol_cli *cli, GError **error)
-{
-        const char *first = dol_args_word(&cli->args, 0), *second = dol_args_word(&cli->args, 1);
-        g_autoptr(dol_json) all = json_array();
-        g_autofree char *next = NULL;
-
-        if (dol_args_is_on(&cli->args, "files"))
-                return diff_files(cli, first, second, error);
-        do {
-                g_autofree char *after = g_steal_pointer(&next);
-
-                if (!add_page(cli, second ? second : first, second ? first : NULL, after, all,
-                              &next, error))
-                        return false;
-        } while (next);
-        dol_show_list(cli, all, &dol_range_view);
-        return true;
-}
-
-static const dol_argument diff_arguments[] = {{"VOLUME@OLD", DOL_VALUE_SNAPSHOT},
-                                              {"VOLUME@NEW", DOL_VALUE_SNAPSHOT, DOL_MAY_MISS},
-                                              {NULL}};
-
-static const dol_option diff_options[] = {
-        {"files", DOL_VALUE_FLAG, .doc = "list the files that differ instead"},
-        {NULL},
-};
-
-static const dol_command diff_command = {
-        .name = "diff",
-        .summary = "List the ranges of bytes, or the files, that differ between two snapshots",
-        .help = "With one snapshot, the ranges that hold anything; no data is read for it. With\n"
-                "--files, what was added, removed, renamed or changed since; with one snapshot, "
-                "until now.",
-        .arguments = diff_arguments,
-        .options = diff_options,
-        .run = run_diff,
-};
-
 static const dol_command *const commands[] = {
-        &create_command, &ls_command,      &inspect_command, &rm_command, &set_command,
-        &mount_command,  &unmount_command, &diff_command,    NULL,
+        &create_command, &ls_command,      &inspect_command,           &rm_command, &set_command,
+        &mount_command,  &unmount_command, &dol_snapshot_diff_command, NULL,
 };
 
 const dol_command dol_snapshot_command = {
