@@ -128,6 +128,20 @@ bool dol_engine_unmount(dol_engine *engine, const dol_call *call, const char *re
                         const dol_consumer_request *consumer, dol_unmount_mode mode,
                         dol_volume **ret_volume, GError **error);
 
+/* Mounts for a consumer, and binds the volume (a block volume's device) to `path` with per-mount
+ * options (NULL = none); what is not there is made (its
+ * parent must be there), files in a directory or something else mounted there: CONFLICT. The same
+ * again: true. */
+bool dol_engine_publish(dol_engine *engine, const dol_call *call, const char *reference,
+                        const dol_consumer_request *consumer, const char *path, const char *options,
+                        dol_volume **ret_volume, GError **error);
+/* Unbinds `path`, and with `remove` removes the empty directory or file beneath; then the consumer
+ * goes. A volume that does not exist, or is not there: true, unless something else is mounted at
+ * the path: CONFLICT, left alone. */
+bool dol_engine_unpublish(dol_engine *engine, const dol_call *call, const char *reference,
+                          const dol_consumer_request *consumer, const char *path, bool remove,
+                          GError **error);
+
 /* Makes the volume larger, while it is in use too: pool, device and file system in one operation.
  * Never smaller. After a failed grow, the size it really has (status.size) gives the rest up. */
 bool dol_engine_resize(dol_engine *engine, const dol_call *call, const char *reference,

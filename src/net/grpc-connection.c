@@ -2,6 +2,7 @@
 #include "net/grpc-private.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <sys/epoll.h>
@@ -119,6 +120,8 @@ static bool read_some(dol_grpc_connection *connection)
         used = nghttp2_session_mem_recv(connection->session, bytes, (size_t)size);
         if (used == size)
                 return (size_t)size == sizeof(bytes);
+        dol_log(DOL_LOG_DEBUG, "%s: process %d is refused: %s", connection->server->config.name,
+                (int)connection->peer, used < 0 ? nghttp2_strerror((int)used) : "bytes left");
         if (used == NGHTTP2_ERR_BAD_CLIENT_MAGIC || used == NGHTTP2_ERR_NOMEM)
                 connection->broken = true;
         else

@@ -7,6 +7,7 @@
 #include "net/grpc-private.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 
 #include <string.h>
 
@@ -165,6 +166,8 @@ static int take_frame(nghttp2_session *session, const nghttp2_frame *frame, void
         dol_grpc_request *request = request_of(session, frame->hd.stream_id);
 
         if (!is_allowed(connection, frame)) {
+                dol_log(DOL_LOG_WARNING, "%s: process %d sends too many frames of type %d",
+                        connection->server->config.name, (int)connection->peer, frame->hd.type);
                 nghttp2_session_terminate_session(session, NGHTTP2_ENHANCE_YOUR_CALM);
                 return 0;
         }
@@ -206,6 +209,16 @@ static int close_stream(nghttp2_session *session, int32_t stream, uint32_t code,
         return 0;
 }
 
+/* Why nghttp2 refuses something by itself. */
+static int note_error(nghttp2_session *session, int code, const char *text, size_t size, void *data)
+{
+        dol_grpc_connection *connection = data;
+
+        dol_log(DOL_LOG_DEBUG, "%s: process %d: %.*s", connection->server->config.name,
+                (int)connection->peer, (int)MIN(size, 200), text);
+        return 0;
+}
+
 static nghttp2_session *make_session(dol_grpc_connection *connection)
 {
         nghttp2_session_callbacks *callbacks;
@@ -219,6 +232,7 @@ static nghttp2_session *make_session(dol_grpc_connection *connection)
         nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, take_frame);
         nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, sent_frame);
         nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, close_stream);
+        nghttp2_session_callbacks_set_error_callback2(callbacks, note_error);
         nghttp2_session_server_new(&session, callbacks, connection);
         nghttp2_session_callbacks_del(callbacks);
         return session;

@@ -20,6 +20,17 @@ def csi(csi_daemon):
         yield client
 
 
+@pytest.fixture
+def hasty(csi_daemon):
+    """hasty("Probe", field=...): begins a call and cancels it. On a connection of its own: grpcio
+    may reset a call that it has not begun yet, which ends the connection (RFC 9113, 5.1)."""
+    with Csi(csi_daemon.csi_socket) as client:
+        def cancel(rpc, **fields):
+            call, asked = client.stub(rpc)
+            call.future(asked(**fields), timeout=60).cancel()
+        yield cancel
+
+
 @contextlib.contextmanager
 def fails(code, *words):
     """The block must fail with this status, and its text must have these words."""

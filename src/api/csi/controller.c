@@ -207,6 +207,8 @@ static bool fit(csi_call *call, const Csi__V1__CreateVolumeRequest *asked,
         if (existing)
                 return check_existing(call, existing, &range, source, want, error);
         want->spec.from = g_strdup(source->from);
+        if (range.least == 0 && range.most == UINT64_MAX)
+                return true; /* the engine's choice; none in a pool of directories */
         return choose_size(call, &range, MAX(least, source->size),
                            source->from ? source->size : DOL_VOLUME_SIZE_DEFAULT, &want->spec.size,
                            error);

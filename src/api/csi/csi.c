@@ -11,17 +11,19 @@ const char *const dol_csi_mode_words[] = {"none", "controller", "node", "all", N
 
 static const csi_method *const services[] = {
         dol_csi_identity,         dol_csi_controller,           dol_csi_controller_publish,
-        dol_csi_controller_lists, dol_csi_controller_snapshots,
+        dol_csi_controller_lists, dol_csi_controller_snapshots, dol_csi_node,
+        dol_csi_node_about,
 };
 
 /* Errors are told to the client; the log has those that are not its own doing. */
 static void log_failure(const csi_call *call, const GError *error)
 {
         dol_error_kind kind = dol_error_kind_of(error);
+        bool gone = atomic_load(dol_grpc_call(call->request)->cancelled);
+        bool ours = kind == DOL_ERROR_INTERNAL || kind == DOL_ERROR_UNAVAILABLE;
 
-        dol_log(kind == DOL_ERROR_INTERNAL || kind == DOL_ERROR_UNAVAILABLE ? DOL_LOG_WARNING
-                                                                            : DOL_LOG_DEBUG,
-                "csi: %s of process %d: %s", strrchr(dol_grpc_path(call->request), '/') + 1,
+        dol_log(ours && !gone ? DOL_LOG_WARNING : DOL_LOG_DEBUG, "csi: %s of process %d: %s",
+                strrchr(dol_grpc_path(call->request), '/') + 1,
                 (int)dol_grpc_peer_pid(call->request), error->message);
 }
 

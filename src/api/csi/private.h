@@ -8,7 +8,7 @@
  *   reply.c     memory and parts of answers
  *   volume.c    volumes, as the messages have them
  *   capability.c, parameters.c  what a volume shall be and how it is used
- *   identity.c, controller.c and controller-*.c  the services
+ *   identity.c, controller*.c, node*.c  the services
  */
 #pragma once
 
@@ -51,6 +51,8 @@ extern const csi_method dol_csi_controller[];
 extern const csi_method dol_csi_controller_publish[];
 extern const csi_method dol_csi_controller_lists[];
 extern const csi_method dol_csi_controller_snapshots[];
+extern const csi_method dol_csi_node[];
+extern const csi_method dol_csi_node_about[];
 
 /* A row of such a table: service, method as its path and as its messages are called, function. */
 #define DOL_CSI_ROW(mode, service, name, lower, handle)                                      \

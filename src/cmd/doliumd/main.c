@@ -145,8 +145,10 @@ int main(int argc, char **argv)
         /* two arenas: the threads are many and mostly idle, and each arena keeps its peak */
         mallopt(M_ARENA_MAX, 2);
         signal(SIGPIPE, SIG_IGN);
-        if (!read_config(&given, &config, &error))
+        if (!read_config(&given, &config, &error)) {
+                dol_config_clear(&config);
                 return fail(error);
+        }
         if (given.check) {
                 g_autofree char *text = dol_config_text(&config);
 
