@@ -42,6 +42,10 @@ static void apply(dol_volume *volume, const dol_volume_change *change, GString *
                 g_free(volume->spec.mountopts);
                 volume->spec.mountopts = *change->mountopts ? g_strdup(change->mountopts) : NULL;
         }
+        if (change->limits && !dol_io_limits_equal(change->limits, &volume->spec.limits)) {
+                g_string_append(what, " limits");
+                volume->spec.limits = *change->limits;
+        }
 }
 
 static bool check(const dol_volume *volume, GError **error)
@@ -57,7 +61,8 @@ bool dol_change_finish(dol_engine *engine, const dol_call *call, running_operati
 {
         g_autoptr(dol_txn) txn = dol_txn_new();
 
-        if (!dol_volume_describe(engine, call, volume, error))
+        if (!dol_limits_hold(engine, volume, error) ||
+            !dol_volume_describe(engine, call, volume, error))
                 return false;
         dol_operation_end(operation, txn, NULL);
         return dol_store_commit(engine->store, txn, NULL, error);
@@ -114,6 +119,7 @@ bool dol_engine_change(dol_engine *engine, const dol_call *call, const char *ref
         g_autoptr(dol_lock) name_lock = NULL;
         g_autoptr(GString) what = g_string_new(NULL);
         g_autofree char *old_name = NULL;
+        dol_io_limits old_limits;
 
         if (!lock || !check_revision(volume, change->if_revision, error))
                 return false;
@@ -121,14 +127,17 @@ bool dol_engine_change(dol_engine *engine, const dol_call *call, const char *ref
                 return dol_fail(error, DOL_ERROR_CONFLICT, "volume '%s' is %s", volume->name,
                                 dol_volume_phase_words[volume->status.phase]);
         old_name = g_strdup(volume->name);
+        old_limits = volume->spec.limits;
         apply(volume, change, what);
-        if (!check(volume, error))
+        if (!check(volume, error) || (!dol_io_limits_equal(&old_limits, &volume->spec.limits) &&
+                                      !dol_limits_check(volume, error)))
                 return false;
         if (strcmp(old_name, volume->name) != 0 &&
             !(name_lock = take_name(engine, call, volume->name, error)))
                 return false;
         if (what->len && !commit_change(engine, call, old_name, volume, what->str, error))
                 return dol_fail_while(error, "volume '%s'", old_name);
+        dol_limits_watch(engine, volume);
         dol_volume_fill(engine, call, volume);
         *ret_volume = g_steal_pointer(&volume);
         return true;

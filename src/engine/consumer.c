@@ -157,6 +157,7 @@ bool dol_engine_mount(dol_engine *engine, const dol_call *call, const char *refe
         if (!(dol_mount_is_there(volume) ? join(engine, call, volume, consumer, error)
                                          : mount_first(engine, call, volume, consumer, error)))
                 return dol_fail_while(error, "volume '%s'", volume->name);
+        dol_limits_watch(engine, volume);
         dol_volume_fill(engine, call, volume);
         *ret_volume = g_steal_pointer(&volume);
         return true;

@@ -174,7 +174,8 @@ static bool create_new(dol_engine *engine, const dol_call *call, const dol_volum
         g_autoptr(dol_lock) lock = NULL;
 
         lock = dol_locks_take(engine->locks, call, volume->uid, error);
-        if (!lock || !dol_clone_resolve(engine, volume, error) ||
+        if (!lock || !dol_limits_check(volume, error) ||
+            !dol_clone_resolve(engine, volume, error) ||
             !dol_pools_reserve(engine, call, &volume->spec, error))
                 return false;
         volume->status.size_enforced = volume->spec.size > 0;

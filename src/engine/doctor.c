@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "codec/units.h"
+#include "host/cgroup.h"
 #include "host/loop.h"
 #include "host/mount.h"
 
@@ -185,6 +186,20 @@ static void look_at_docker(examination *exam)
         }
 }
 
+static void look_at_limits(examination *exam)
+{
+        g_auto(dol_cgroup_tree) tree = {0};
+        g_autoptr(GError) why = NULL;
+        bool can = dol_cgroup_find(DOL_CGROUP_MOUNTS, &tree, &why);
+
+        note(exam, "limits", can ? DOL_CHECK_OK : DOL_CHECK_WARNING,
+             can ? g_strdup_printf("held by control groups of version %d at '%s'", tree.version,
+                                   tree.directory)
+                 : g_strdup(why->message),
+             "limits of I/O cannot be set: mount control groups with a controller for I/O where "
+             "doliumd can write them");
+}
+
 GPtrArray *dol_engine_doctor(dol_engine *engine, const dol_call *call)
 {
         examination exam = {engine, call, g_ptr_array_new_with_free_func(free_check)};
@@ -196,5 +211,6 @@ GPtrArray *dol_engine_doctor(dol_engine *engine, const dol_call *call)
         look_at_volumes(&exam);
         look_at_propagation(&exam);
         look_at_docker(&exam);
+        look_at_limits(&exam);
         return exam.checks;
 }

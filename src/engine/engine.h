@@ -87,7 +87,8 @@ typedef struct {
         GHashTable *labels; /* replaces all of them */
         const bool *protect;
         const int64_t *trash;
-        const char *mountopts; /* "" = none; from the next mount on */
+        const char *mountopts;       /* "" = none; from the next mount on */
+        const dol_io_limits *limits; /* at once, while it is in use too */
 } dol_volume_change;
 
 bool dol_engine_change(dol_engine *engine, const dol_call *call, const char *reference,
@@ -331,6 +332,8 @@ void dol_engine_settle_all(dol_engine *engine, const dol_call *call);
 /* Empties the trash of what has expired, and of the oldest while a pool is above its watermark;
  * tells about watermarks that were crossed. */
 void dol_engine_tend_pools(dol_engine *engine, const dol_call *call);
+/* Holds all users of each limited volume to its limits; false = no such volume is attached. */
+bool dol_engine_hold_limits(dol_engine *engine);
 /* Compares pools and records: lost volumes, found again ones, unknown ones, stale descriptions. */
 void dol_engine_survey(dol_engine *engine, const dol_call *call);
 /* `fn` is called when a volume needs settling soon (from any thread). */

@@ -4,6 +4,7 @@
 #include "engine/private.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "host/loop.h"
 #include "host/mount.h"
 
@@ -91,6 +92,16 @@ static bool mount_directory(dol_engine *engine, const dol_call *call, dol_volume
         return dol_mount_bind(call, directory, path, volume->spec.mountopts, error);
 }
 
+/* The mount works without; the reconciler tries again. */
+static void hold_limits(const dol_engine *engine, const dol_volume *volume)
+{
+        g_autoptr(GError) error = NULL;
+
+        if (!dol_io_limits_are_none(&volume->spec.limits) &&
+            !dol_limits_hold(engine, volume, &error))
+                dol_log(DOL_LOG_WARNING, "volume '%s': %s", volume->name, error->message);
+}
+
 bool dol_mount_make(dol_engine *engine, const dol_call *call, dol_volume *volume, GError **error)
 {
         dol_pool *pool = dol_pools_find(engine, volume->spec.pool, error);
@@ -112,6 +123,7 @@ bool dol_mount_make(dol_engine *engine, const dol_call *call, dol_volume *volume
         attachment->path = block ? NULL : dol_mount_path(engine, volume->uid);
         attachment->since = dol_now_usec();
         g_clear_pointer(&volume->status.received, g_free); /* who mounts it may change it */
+        hold_limits(engine, volume);
         return true;
 }
 
@@ -166,6 +178,7 @@ bool dol_mount_undo(dol_engine *engine, const dol_call *call, dol_volume *volume
                 return false;
         if (users)
                 return dol_fail(error, DOL_ERROR_BUSY, "it is still mounted by %s", users);
+        dol_limits_lift(engine, volume);
         if (volume->spec.fs != DOL_FS_NONE &&
             !(force ? dol_unmount_lazy(path, error) : dol_unmount(call, path, error)))
                 return false;

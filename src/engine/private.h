@@ -235,6 +235,17 @@ int dol_consumer_id_shown(dol_client_kind client);
 /* "docker 3f2a since 2026-...": the first consumers of an attachment, for messages. */
 char *dol_consumers_text(const dol_attachment *attachment);
 
+/* ---- limits.c ---- */
+
+/* UNSUPPORTED with the reason when the volume has limits and this host cannot hold them. */
+bool dol_limits_check(const dol_volume *volume, GError **error);
+/* Makes the kernel's limits those of the volume, as long as it is attached. */
+bool dol_limits_hold(const dol_engine *engine, const dol_volume *volume, GError **error);
+/* Tells the reconciler that its users have to be looked at, if it has limits. */
+void dol_limits_watch(const dol_engine *engine, const dol_volume *volume);
+/* Takes them away, before the device goes or is flushed; a failure is logged. */
+void dol_limits_lift(const dol_engine *engine, const dol_volume *volume);
+
 /* ---- snapshots ---- */
 
 /* record.c */

@@ -217,6 +217,23 @@ static GPtrArray *paths_to_freeze(GPtrArray *members)
         return paths;
 }
 
+/* Freezing writes out what is buffered: with limits, that might take longer than it may. */
+static void lift_limits(const dol_engine *engine, const GPtrArray *members)
+{
+        for (unsigned i = 0; i < members->len; i++)
+                dol_limits_lift(engine, ((const member *)members->pdata[i])->volume);
+}
+
+static void hold_limits(const dol_engine *engine, const GPtrArray *members)
+{
+        for (unsigned i = 0; i < members->len; i++) {
+                const dol_volume *volume = ((const member *)members->pdata[i])->volume;
+
+                if (!dol_io_limits_are_none(&volume->spec.limits))
+                        dol_limits_hold(engine, volume, NULL); /* else the reconciler does */
+        }
+}
+
 static bool freeze_and_clone(dol_engine *engine, const dol_call *call, GPtrArray *members,
                              GError **error)
 {
@@ -285,11 +302,14 @@ static bool take(dol_engine *engine, const dol_call *call, GPtrArray *members, G
 {
         g_autoptr(running_operation) operation = begin(engine, call, members, error);
         g_autoptr(GError) why = NULL;
+        bool cloned;
 
         if (!operation)
                 return false;
-        if (freeze_and_clone(engine, call, members, &why) &&
-            finish(engine, call, operation, members, &why))
+        lift_limits(engine, members);
+        cloned = freeze_and_clone(engine, call, members, &why);
+        hold_limits(engine, members);
+        if (cloned && finish(engine, call, operation, members, &why))
                 return true;
         if (!is_in_doubt(engine, members))
                 undo(engine, call, operation, members, why);

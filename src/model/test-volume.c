@@ -287,6 +287,39 @@ static void test_moves_are_checked(void)
         g_assert_false(dol_volume_move(volume, DOL_VOLUME_AVAILABLE, NULL));
 }
 
+static void check_limits(dol_fs_kind fs, dol_io_limits limits, dol_error_kind kind,
+                         const char *message)
+{
+        dol_volume_spec spec = {
+                .size = fs == DOL_FS_DIRECTORY ? 0 : UINT64_C(1) << 30, .fs = fs, .limits = limits};
+        g_autoptr(GError) error = NULL;
+
+        g_assert_true(dol_volume_spec_check(&spec, &error) == !message);
+        if (message)
+                dol_assert_failed(error, kind, message);
+}
+
+static void test_limits(void)
+{
+        check_limits(DOL_FS_EXT4, (dol_io_limits){.read_iops = 10, .write_bps = 65536}, 0, NULL);
+        check_limits(DOL_FS_XFS, (dol_io_limits){.write_iops = UINT32_MAX}, 0, NULL);
+        check_limits(DOL_FS_NONE, (dol_io_limits){0}, 0, NULL);
+        check_limits(DOL_FS_EXT4, (dol_io_limits){.write_iops = 9}, DOL_ERROR_INVALID,
+                     "write_iops: expected 10 to 4294967295 per second, or 0 for no limit, got 9");
+        check_limits(DOL_FS_EXT4, (dol_io_limits){.read_iops = UINT64_C(1) << 32},
+                     DOL_ERROR_INVALID,
+                     "read_iops: expected 10 to 4294967295 per second, or 0 for no limit, got "
+                     "4294967296");
+        check_limits(DOL_FS_EXT4, (dol_io_limits){.read_bps = 65535}, DOL_ERROR_INVALID,
+                     "read_bps: expected at least 64K per second, or 0 for no limit, got 65535");
+        check_limits(DOL_FS_NONE, (dol_io_limits){.read_iops = 10}, DOL_ERROR_UNSUPPORTED,
+                     "limits: a volume with fs=none cannot be limited: nobody can tell who uses "
+                     "its device");
+        check_limits(DOL_FS_DIRECTORY, (dol_io_limits){.read_iops = 10}, DOL_ERROR_UNSUPPORTED,
+                     "limits: a volume with fs=directory cannot be limited: it has no device of "
+                     "its own");
+}
+
 static void test_words_match_the_enums(void)
 {
         g_assert_cmpuint(g_strv_length((char **)dol_volume_phase_words), ==,
@@ -308,6 +341,7 @@ int main(int argc, char **argv)
         g_test_add_func("/volume/sizes", test_sizes);
         g_test_add_func("/volume/spec", test_spec_fields);
         g_test_add_func("/volume/mountopts", test_mountopts);
+        g_test_add_func("/volume/limits", test_limits);
         g_test_add_func("/volume/life-cycle", test_life_cycle);
         g_test_add_func("/volume/moves", test_moves_are_checked);
         g_test_add_func("/volume/words", test_words_match_the_enums);

@@ -59,6 +59,14 @@ static const dol_field spec_fields[] = {
          .doc = "volume, or volume@snapshot, that it is cloned from"},
         {"trash", DOL_DURATION, AT(trash), DOL_SHOW_EMPTY,
          .doc = "how long it is kept after delete; 0s removes it at once"},
+        {"read_iops", DOL_UINT, AT(limits.read_iops), 0,
+         .doc = "reads per second of all its users together; 0 = no limit"},
+        {"write_iops", DOL_UINT, AT(limits.write_iops), 0,
+         .doc = "writes per second of all its users together; 0 = no limit"},
+        {"read_bps", DOL_SIZE, AT(limits.read_bps), 0,
+         .doc = "bytes read per second by all its users together; 0 = no limit"},
+        {"write_bps", DOL_SIZE, AT(limits.write_bps), 0,
+         .doc = "bytes written per second by all its users together; 0 = no limit"},
         {NULL},
 };
 #undef AT
@@ -259,6 +267,20 @@ static bool number_max(const char *field, uint64_t value, uint64_t max, GError *
         return true;
 }
 
+/* Limits are held on a device, for those who have its file system mounted. */
+static bool limits_check(const dol_volume_spec *spec, GError **error)
+{
+        if (dol_io_limits_are_none(&spec->limits))
+                return true;
+        if (spec->fs == DOL_FS_NONE || spec->fs == DOL_FS_DIRECTORY)
+                return dol_fail(error, DOL_ERROR_UNSUPPORTED,
+                                "limits: a volume with fs=%s cannot be limited: %s",
+                                dol_fs_words[spec->fs],
+                                spec->fs == DOL_FS_NONE ? "nobody can tell who uses its device"
+                                                        : "it has no device of its own");
+        return dol_io_limits_check(&spec->limits, error);
+}
+
 bool dol_volume_spec_check(dol_volume_spec *spec, GError **error)
 {
         /* (uid_t)-1 means "leave it" to chown(2) and owns nothing */
@@ -275,7 +297,8 @@ bool dol_volume_spec_check(dol_volume_spec *spec, GError **error)
         if (spec->mountopts && spec->fs == DOL_FS_NONE)
                 return dol_fail(error, DOL_ERROR_INVALID,
                                 "mountopts: a block volume (fs=none) is not mounted");
-        return !spec->mountopts || dol_mountopts_check(spec->mountopts, spec->fs, error);
+        return limits_check(spec, error) &&
+               (!spec->mountopts || dol_mountopts_check(spec->mountopts, spec->fs, error));
 }
 
 static bool mountopt_known(const char *option, dol_fs_kind fs)

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "codec/schema.h"
+#include "model/io-limits.h"
 
 #include <sys/types.h>
 
@@ -79,6 +80,7 @@ typedef struct {
         bool protect;      /* cannot be deleted until cleared */
         char *from; /* VOLUME or VOLUME@SNAPSHOT it was cloned from, as it was said; NULL = empty */
         int64_t trash; /* how long it stays in the trash after delete, usec; 0 = gone at once */
+        dol_io_limits limits; /* of all its users together */
 } dol_volume_spec;
 
 typedef struct {

@@ -14,6 +14,11 @@ static const int64_t delays_usec[] = {
         5 * DOL_USEC_PER_SEC,
 };
 
+/* While a limited volume is attached, how often its users are looked at; and how many times longer
+ * than the last look took, at least. */
+static const int64_t limits_usec = DOL_USEC_PER_SEC / 4;
+enum { LIMITS_PAUSE = 20 };
+
 typedef struct {
         char *uid;
         int64_t due_usec;
@@ -116,6 +121,30 @@ static void pass(dol_reconciler *reconciler, bool with_survey, const dol_call *c
                 dol_engine_survey(reconciler->engine, call);
 }
 
+/* Returns when to look again: not at all while no limited volume is attached. Mounting one, or
+ * limiting one that is mounted, points at it. */
+static int64_t hold_limits(dol_reconciler *reconciler)
+{
+        int64_t begun = dol_monotonic_usec();
+        bool again = dol_engine_hold_limits(reconciler->engine);
+        int64_t now = dol_monotonic_usec();
+
+        return again ? now + MAX(limits_usec, LIMITS_PAUSE * (now - begun)) : INT64_MAX;
+}
+
+static void serve(dol_reconciler *reconciler, int64_t until_usec, const dol_call *call)
+{
+        int64_t look_usec = hold_limits(reconciler);
+
+        while (!atomic_load(&reconciler->ending) && dol_monotonic_usec() < until_usec) {
+                visit *due = wait_for_visit(reconciler, MIN(until_usec, look_usec));
+
+                if (due)
+                        make(reconciler, due, call);
+                look_usec = hold_limits(reconciler);
+        }
+}
+
 static void *run(void *data)
 {
         dol_reconciler *reconciler = data;
@@ -126,13 +155,11 @@ static void *run(void *data)
                 dol_call call = dol_call_forever("reconcile");
                 int64_t now = dol_monotonic_usec();
                 bool with_survey = now - surveyed >= reconciler->config.survey_usec;
-                visit *due;
 
                 call.cancelled = &reconciler->ending;
                 pass(reconciler, with_survey, &call);
                 surveyed = with_survey ? now : surveyed;
-                while ((due = wait_for_visit(reconciler, now + reconciler->config.period_usec)))
-                        make(reconciler, due, &call);
+                serve(reconciler, now + reconciler->config.period_usec, &call);
         }
         return NULL;
 }

@@ -23,7 +23,8 @@ from cli.fake_http import Handler, Refused
 GIB = 1 << 30
 SPEC = {"size": 10 * GIB, "pool": "default", "fs": "ext4", "thick": False, "uid": 0, "gid": 0,
         "mode": "0755", "protect": False, "trash": "1d"}
-SPEC_FIELDS = set(SPEC) | {"mountopts"}
+LIMITS = {"read_iops", "write_iops", "read_bps", "write_bps"}
+SPEC_FIELDS = set(SPEC) | {"mountopts"} | LIMITS
 POOL_SPEC = {"driver": "image", "overcommit": 2.0, "warn": 0.8, "full": 0.95}
 POOL_FIELDS = set(POOL_SPEC) | {"path", "device", "size", "media", "reserve"}
 
@@ -201,7 +202,7 @@ class FakeDaemon:
 
     def change_volume(self, _query, body, reference):
         only(body, {"name", "labels", "spec"}, "")
-        only(body.get("spec", {}), {"protect", "trash", "mountopts"}, "spec.")
+        only(body.get("spec", {}), {"protect", "trash", "mountopts"} | LIMITS, "spec.")
         volume = self.find(reference)
         for target, patch in ((volume["labels"], body.get("labels", {})),
                               (volume["spec"], body.get("spec", {}))):

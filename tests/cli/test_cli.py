@@ -189,8 +189,11 @@ def test_set(dolium, fake):
         "labels": {"app": "pg", "gone": None},
         "spec": {"protect": True, "trash": "0", "mountopts": "noatime"}}
     assert fake.volumes[0]["labels"] == {"app": "pg"}
+    dolium("volume", "set", "db", "--read-iops", "500", "--write-bps=20M", "--read-bps", "none")
+    assert changes(fake)[1][3] == {
+        "spec": {"read_iops": 500, "write_bps": "20M", "read_bps": 0}}
     dolium("volume", "set", "db", "--mountopts", "")
-    assert changes(fake)[1][3] == {"spec": {"mountopts": None}}
+    assert changes(fake)[2][3] == {"spec": {"mountopts": None}}
     assert "nothing to set" in dolium("volume", "set", "db", status=64).err
 
 

@@ -92,15 +92,60 @@ static bool set_ro(dol_volume *want, const char *value, GError **error)
         return true;
 }
 
+/* "none" or a number. */
+static bool set_iops(const char *value, uint64_t *ret, GError **error)
+{
+        *ret = 0;
+        return strcmp(value, "none") == 0 || dol_number_parse(value, INT64_MAX, ret, error);
+}
+
+static bool set_bps(const char *value, uint64_t *ret, GError **error)
+{
+        *ret = 0;
+        return strcmp(value, "none") == 0 || dol_size_parse(value, ret, error);
+}
+
+static bool set_read_iops(dol_volume *want, const char *value, GError **error)
+{
+        return set_iops(value, &want->spec.limits.read_iops, error);
+}
+
+static bool set_write_iops(dol_volume *want, const char *value, GError **error)
+{
+        return set_iops(value, &want->spec.limits.write_iops, error);
+}
+
+static bool set_read_bps(dol_volume *want, const char *value, GError **error)
+{
+        return set_bps(value, &want->spec.limits.read_bps, error);
+}
+
+static bool set_write_bps(dol_volume *want, const char *value, GError **error)
+{
+        return set_bps(value, &want->spec.limits.write_bps, error);
+}
+
 static const struct {
         const char *name;
         bool (*set)(dol_volume *want, const char *value, GError **error);
 } rows[] = {
-        {"size", set_size},       {"fs", set_fs},       {"pool", set_pool},
-        {"class", set_class},     {"thick", set_thick}, {"uid", set_uid},
-        {"gid", set_gid},         {"mode", set_mode},   {"mountopts", set_mountopts},
-        {"protect", set_protect}, {"trash", set_trash}, {"from", set_from},
+        {"size", set_size},
+        {"fs", set_fs},
+        {"pool", set_pool},
+        {"class", set_class},
+        {"thick", set_thick},
+        {"uid", set_uid},
+        {"gid", set_gid},
+        {"mode", set_mode},
+        {"mountopts", set_mountopts},
+        {"protect", set_protect},
+        {"trash", set_trash},
+        {"from", set_from},
         {"ro", set_ro},
+        {"read-iops", set_read_iops},
+        {"write-iops", set_write_iops},
+        {"read-bps", set_read_bps},
+        {"write-bps", set_write_bps},
 };
 
 static const char label_prefix[] = "label.";

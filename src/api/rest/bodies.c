@@ -8,6 +8,14 @@ static const dol_field patch_spec_fields[] = {
          .doc = "it cannot be deleted until this is cleared"},
         {"trash", DOL_DURATION, AT(trash), DOL_NOT_NULL, .doc = "how long it is kept after delete"},
         {"mountopts", DOL_STRING, AT(mountopts), 0, .doc = "mount options, from the next mount on"},
+        {"read_iops", DOL_UINT, AT(limits.read_iops), 0,
+         .doc = "reads per second; 0 or null = no limit"},
+        {"write_iops", DOL_UINT, AT(limits.write_iops), 0,
+         .doc = "writes per second; 0 or null = no limit"},
+        {"read_bps", DOL_SIZE, AT(limits.read_bps), 0,
+         .doc = "bytes read per second; 0 or null = no limit"},
+        {"write_bps", DOL_SIZE, AT(limits.write_bps), 0,
+         .doc = "bytes written per second; 0 or null = no limit"},
         {NULL},
 };
 #undef AT

@@ -93,6 +93,7 @@ typedef struct {
                 bool protect;
                 int64_t trash;
                 char *mountopts;
+                dol_io_limits limits;
         } spec;
 } dol_volume_patch;
 

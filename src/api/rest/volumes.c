@@ -138,6 +138,7 @@ static bool change_once(dol_http_request *request, dol_engine *engine, const dol
         patch.spec.protect = now->spec.protect;
         patch.spec.trash = now->spec.trash;
         patch.spec.mountopts = g_strdup(now->spec.mountopts ? now->spec.mountopts : "");
+        patch.spec.limits = now->spec.limits;
         ok = dol_http_decode(request, &dol_volume_patch_schema,
                              DOL_DECODE_REQUEST | DOL_DECODE_MERGE, &patch, error);
         if (ok && !patch.labels)
@@ -149,6 +150,7 @@ static bool change_once(dol_http_request *request, dol_engine *engine, const dol
                 .protect = &patch.spec.protect,
                 .trash = &patch.spec.trash,
                 .mountopts = patch.spec.mountopts ? patch.spec.mountopts : "",
+                .limits = &patch.spec.limits,
         };
         ok = ok && dol_engine_change(engine, call, reference, &change, ret_volume, error);
         dol_schema_clear(&dol_volume_patch_schema, &patch);

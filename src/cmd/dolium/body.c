@@ -21,6 +21,10 @@ static json_t *value_of(const dol_args *args, const dol_option *option, const ch
                 return json_boolean(dol_args_is_on(args, option->name));
         case DOL_VALUE_NUMBER:
                 return number_of(text);
+        case DOL_VALUE_IOPS:
+                return strcmp(text, "none") == 0 ? json_integer(0) : number_of(text);
+        case DOL_VALUE_BPS:
+                return strcmp(text, "none") == 0 ? json_integer(0) : json_string(text);
         case DOL_VALUE_RATIO:
                 return json_real(g_ascii_strtod(text, NULL));
         case DOL_VALUE_TEXT:

@@ -16,6 +16,8 @@ typedef enum {
         DOL_VALUE_TEXT,
         DOL_VALUE_NUMBER,
         DOL_VALUE_SIZE,
+        DOL_VALUE_IOPS, /* a number, or "none" */
+        DOL_VALUE_BPS,  /* a size, or "none" */
         DOL_VALUE_DURATION,
         DOL_VALUE_MODE,
         DOL_VALUE_RATIO,    /* a fraction like 1.5 */

@@ -178,6 +178,8 @@ static void offer_values(const cursor_place *place, dol_cli *cli, dol_value_kind
         case DOL_VALUE_TEXT:
         case DOL_VALUE_NUMBER:
         case DOL_VALUE_SIZE:
+        case DOL_VALUE_IOPS:
+        case DOL_VALUE_BPS:
         case DOL_VALUE_DURATION:
         case DOL_VALUE_MODE:
         case DOL_VALUE_RATIO:

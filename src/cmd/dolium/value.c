@@ -21,6 +21,19 @@ static bool check_ratio(const char *text, GError **error)
         return true;
 }
 
+/* A number or a size; a limit may be "none", too. */
+static bool check_amount(dol_value_kind kind, const char *text, GError **error)
+{
+        bool is_limit = kind == DOL_VALUE_IOPS || kind == DOL_VALUE_BPS;
+        uint64_t amount;
+
+        if (is_limit && strcmp(text, "none") == 0)
+                return true;
+        return kind == DOL_VALUE_NUMBER || kind == DOL_VALUE_IOPS
+                       ? dol_number_parse(text, INT64_MAX, &amount, error)
+                       : dol_size_parse(text, &amount, error);
+}
+
 static bool check_label(const char *text, bool key_alone, GError **error)
 {
         const char *equals = strchr(text, '=');
@@ -60,7 +73,6 @@ static bool check_volume(const char *text, GError **error)
 bool dol_value_check(dol_value_kind kind, const char *const *words, const char *text,
                      GError **error)
 {
-        uint64_t number;
         int64_t usec;
         uint32_t mode;
         bool flag;
@@ -69,9 +81,10 @@ bool dol_value_check(dol_value_kind kind, const char *const *words, const char *
         case DOL_VALUE_TOGGLE:
                 return dol_bool_parse(text, &flag, error);
         case DOL_VALUE_NUMBER:
-                return dol_number_parse(text, INT64_MAX, &number, error);
         case DOL_VALUE_SIZE:
-                return dol_size_parse(text, &number, error);
+        case DOL_VALUE_IOPS:
+        case DOL_VALUE_BPS:
+                return check_amount(kind, text, error);
         case DOL_VALUE_DURATION:
                 return dol_duration_parse(text, &usec, error);
         case DOL_VALUE_MODE:

@@ -13,12 +13,22 @@ static const dol_argument names_arguments[] = {{"NAME", DOL_VALUE_VOLUME, DOL_RE
 static bool run_create(dol_cli *cli, GError **error)
 {
         static const dol_body_row rows[] = {
-                {"size", "spec.size"},   {"fs", "spec.fs"},
-                {"pool", "spec.pool"},   {"thick", "spec.thick"},
-                {"uid", "spec.uid"},     {"gid", "spec.gid"},
-                {"mode", "spec.mode"},   {"mountopts", "spec.mountopts"},
-                {"label", "labels"},     {"protect", "spec.protect"},
-                {"trash", "spec.trash"}, {NULL},
+                {"size", "spec.size"},
+                {"fs", "spec.fs"},
+                {"pool", "spec.pool"},
+                {"thick", "spec.thick"},
+                {"uid", "spec.uid"},
+                {"gid", "spec.gid"},
+                {"mode", "spec.mode"},
+                {"mountopts", "spec.mountopts"},
+                {"label", "labels"},
+                {"protect", "spec.protect"},
+                {"trash", "spec.trash"},
+                {"read-iops", "spec.read_iops"},
+                {"write-iops", "spec.write_iops"},
+                {"read-bps", "spec.read_bps"},
+                {"write-bps", "spec.write_bps"},
+                {NULL},
         };
         const char *name = dol_args_word(&cli->args, 0);
         g_autoptr(dol_json) body = json_object(), volume = NULL;
@@ -52,6 +62,12 @@ static const dol_option create_options[] = {
         {"protect", DOL_VALUE_TOGGLE, .doc = "refuse to delete it until this is cleared"},
         {"trash", DOL_VALUE_DURATION, .metavar = "DURATION",
          .doc = "how long it is kept after delete, default 24h; 0s for not at all"},
+        {"read-iops", DOL_VALUE_IOPS, .metavar = "N",
+         .doc = "reads per second of all its users together"},
+        {"write-iops", DOL_VALUE_IOPS, .metavar = "N", .doc = "writes per second, likewise"},
+        {"read-bps", DOL_VALUE_BPS, .metavar = "SIZE", .doc = "bytes read per second, likewise"},
+        {"write-bps", DOL_VALUE_BPS, .metavar = "SIZE",
+         .doc = "bytes written per second, likewise"},
         {NULL},
 };
 
@@ -170,6 +186,10 @@ static bool run_set(dol_cli *cli, GError **error)
                 {"protect", "spec.protect"},
                 {"trash", "spec.trash"},
                 {"mountopts", "spec.mountopts"},
+                {"read-iops", "spec.read_iops"},
+                {"write-iops", "spec.write_iops"},
+                {"read-bps", "spec.read_bps"},
+                {"write-bps", "spec.write_bps"},
                 {NULL},
         };
         g_autoptr(dol_json) body = json_object();
@@ -183,8 +203,9 @@ static bool run_set(dol_cli *cli, GError **error)
         }
         if (json_object_size(body) == 0)
                 return dol_fail(error, DOL_ERROR_INVALID,
-                                "nothing to set: give --label, --unlabel, --protect, --trash or "
-                                "--mountopts");
+                                "nothing to set: give --label, --unlabel, --protect, --trash, "
+                                "--mountopts, --read-iops, --write-iops, --read-bps or "
+                                "--write-bps");
         return patch(cli, body, error);
 }
 
@@ -197,6 +218,12 @@ static const dol_option set_options[] = {
          .doc = "how long it is kept after delete; 0s for not at all"},
         {"mountopts", DOL_VALUE_TEXT, .metavar = "OPTIONS",
          .doc = "mount options from the next mount on; '' for none"},
+        {"read-iops", DOL_VALUE_IOPS, .metavar = "N",
+         .doc = "reads per second of all its users together, or none"},
+        {"write-iops", DOL_VALUE_IOPS, .metavar = "N", .doc = "writes per second, likewise"},
+        {"read-bps", DOL_VALUE_BPS, .metavar = "SIZE", .doc = "bytes read per second, likewise"},
+        {"write-bps", DOL_VALUE_BPS, .metavar = "SIZE",
+         .doc = "bytes written per second, likewise"},
         {NULL},
 };
 
