@@ -3,7 +3,7 @@
 
     ./dev bench [NAME...] [--quick] [--json FILE]
 
-Names are those of SUITES in measure.py and past.py. Everything runs in a sandbox of its own (tests/lib/sandbox.sh).
+Names are those of SUITES in measure.py, past.py and transfer.py. Everything runs in a sandbox of its own (tests/lib/sandbox.sh).
 """
 import argparse
 import json
@@ -65,7 +65,8 @@ def main():
     enter_sandbox()
     import measure
     import past
-    suites = {**measure.SUITES, **past.SUITES}
+    import transfer
+    suites = {**measure.SUITES, **past.SUITES, **transfer.SUITES}
     parser = argparse.ArgumentParser(description="Benchmarks of Dolium.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=" ".join(suites))
     parser.add_argument("--quick", action="store_true", help="fewer rounds, less certain figures")

@@ -81,6 +81,8 @@ typedef struct {
         const void *bytes;       /* at most DOL_RANGE_BYTES_MAX; NULL: it reads as zeroes */
 } dol_image_range;
 
+/* Told once, before the first range: how many bytes of data come. */
+typedef bool (*dol_range_begin)(uint64_t data, void *user, GError **error);
 /* Takes a range; its bytes live during the call. false: *error set, and no more is wanted. */
 typedef bool (*dol_range_sink)(const dol_image_range *range, void *user, GError **error);
 /* Gives the next range, in order of offset; its bytes live until the next call. *ret_any false:
@@ -179,7 +181,8 @@ typedef struct dol_driver {
         /* The same ranges of a snapshot with what is in them. Nothing else is read. It goes on when
          * the snapshot is destroyed meanwhile. */
         bool (*snapshot_read)(void *pool, const dol_call *call, const char *volume, const char *uid,
-                              const char *base, dol_range_sink fn, void *user, GError **error);
+                              const char *base, dol_range_begin begin, dol_range_sink fn,
+                              void *user, GError **error);
         /* Makes the snapshot `want` of these ranges, over what the snapshot `base` of the same
          * volume has (NULL: zeroes), or nothing at all. Half-made remains, and a whole one, are
          * replaced. INVALID when it has another file system than want->fs; *ret_fs_uuid is that

@@ -144,14 +144,14 @@ bool dol_pool_revert(dol_pool *pool, const dol_call *call, const char *volume, c
 }
 
 bool dol_pool_snapshot_read(dol_pool *pool, const dol_call *call, const char *volume,
-                            const char *uid, const char *base, dol_range_sink fn, void *user,
-                            GError **error)
+                            const char *uid, const char *base, dol_range_begin start,
+                            dol_range_sink fn, void *user, GError **error)
 {
         return begin(pool, call, volume, uid, "driver.snapshot-read.before", error) &&
                (!base || dol_pool_begin_on(pool, call, base, "driver.snapshot-read", error)) &&
                dol_pool_end(pool,
-                            pool->driver->snapshot_read(pool->data, call, volume, uid, base, fn,
-                                                        user, error),
+                            pool->driver->snapshot_read(pool->data, call, volume, uid, base, start,
+                                                        fn, user, error),
                             "driver.snapshot-read.after", error);
 }
 

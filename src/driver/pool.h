@@ -65,8 +65,8 @@ bool dol_pool_clone(dol_pool *pool, const dol_call *call, const char *volume, co
 bool dol_pool_revert(dol_pool *pool, const dol_call *call, const char *volume, const char *snapshot,
                      char **ret_fs_uuid, GError **error);
 bool dol_pool_snapshot_read(dol_pool *pool, const dol_call *call, const char *volume,
-                            const char *uid, const char *base, dol_range_sink fn, void *user,
-                            GError **error);
+                            const char *uid, const char *base, dol_range_begin begin,
+                            dol_range_sink fn, void *user, GError **error);
 bool dol_pool_snapshot_receive(dol_pool *pool, const dol_call *call, const dol_snapshot *want,
                                const char *base, dol_range_source next, void *user,
                                char **ret_fs_uuid, GError **error);

@@ -59,6 +59,7 @@ static void add_tests(void)
                 suite_add_mounted(&hosts[i]);
                 suite_add_faults(&hosts[i]);
                 suite_add_snapshots(&hosts[i]);
+                suite_add_transfer(&hosts[i]);
         }
 }
 

@@ -36,6 +36,7 @@ void suite_add(const suite_host *host);
 void suite_add_mounted(const suite_host *host);
 void suite_add_faults(const suite_host *host);
 void suite_add_snapshots(const suite_host *host);
+void suite_add_transfer(const suite_host *host);
 
 /* Sets up a directory and a request; nothing is opened. */
 void suite_pool_init(suite_pool *suite, const suite_host *host);

@@ -108,16 +108,9 @@ static dol_stream_point point_of(const dol_snapshot *snapshot)
                                   snapshot->name};
 }
 
-static bool count_range(uint64_t offset, uint64_t length, bool data, void *user)
+static bool write_header(uint64_t data, void *user, GError **error)
 {
         outgoing *out = user;
-
-        out->data += data ? length : 0;
-        return true;
-}
-
-static bool write_header(outgoing *out, GError **error)
-{
         dol_stream_point snapshot = point_of(out->snapshot);
         dol_stream_point base = out->base ? point_of(out->base) : (dol_stream_point){0};
         dol_stream_header header = {
@@ -127,11 +120,12 @@ static bool write_header(outgoing *out, GError **error)
                 .fs = out->snapshot->fs,
                 .snapshot = out->momentary ? NULL : &snapshot,
                 .base = out->base ? &base : NULL,
-                .data = out->data,
+                .data = data,
                 .created = out->momentary ? out->snapshot->created : dol_now_usec(),
         };
 
         out->has_begun = true;
+        out->data = data;
         return dol_stream_writer_begin(out->writer, &header, error);
 }
 
@@ -147,11 +141,8 @@ static bool write_stream(outgoing *out, dol_pool *pool, GError **error)
 {
         const char *base = out->base ? out->base->uid : NULL;
 
-        return dol_pool_diff(pool, out->call, out->volume->uid, base, out->snapshot->uid,
-                             count_range, out, error) &&
-               write_header(out, error) &&
-               dol_pool_snapshot_read(pool, out->call, out->volume->uid, out->snapshot->uid, base,
-                                      write_range, out, error) &&
+        return dol_pool_snapshot_read(pool, out->call, out->volume->uid, out->snapshot->uid, base,
+                                      write_header, write_range, out, error) &&
                dol_stream_writer_end(out->writer, error);
 }
 

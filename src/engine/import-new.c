@@ -44,7 +44,6 @@ static bool reserve(dol_incoming *in, GError **error)
 static bool begin(dol_incoming *in, GError **error)
 {
         g_autoptr(dol_txn) txn = dol_txn_new();
-        g_autofree char *key = dol_volume_key(in->volume->uid);
         char *uids[] = {in->snapshot->uid, NULL};
 
         in->operation = dol_operation_begin_about(in->engine, in->call, DOL_OPERATION_IMPORT,
@@ -52,15 +51,8 @@ static bool begin(dol_incoming *in, GError **error)
         dol_txn_put_volume(in->engine, txn, in->volume);
         dol_txn_put_name(txn, in->volume->name, in->volume->uid);
         dol_txn_put_snapshot(in->engine, txn, in->snapshot);
-        if (!dol_commit_volume(in->engine, txn, in->volume, error)) {
-                if (dol_is_doubtful(in->engine, key)) {
-                        g_autofree char *other = g_strconcat("snapshots/", in->snapshot->uid, NULL);
-
-                        dol_doubt(in->engine, other);
-                }
+        if (!dol_incoming_commit(in, txn, error))
                 return false;
-        }
-        dol_incoming_index(in, in->volume->revision);
         dol_operation_recorded(in->operation, in->call);
         return true;
 }

@@ -33,10 +33,19 @@ dol_snapshot *dol_incoming_snapshot_new(const dol_incoming *in)
         return snapshot;
 }
 
-void dol_incoming_index(const dol_incoming *in, int64_t revision)
+bool dol_incoming_commit(dol_incoming *in, dol_txn *txn, GError **error)
 {
-        in->snapshot->revision = revision;
+        g_autofree char *volume_key = dol_volume_key(in->volume->uid);
+        g_autofree char *key = g_strconcat("snapshots/", in->snapshot->uid, NULL);
+
+        if (!dol_commit_volume(in->engine, txn, in->volume, error)) {
+                if (dol_is_doubtful(in->engine, volume_key))
+                        dol_doubt(in->engine, key);
+                return false;
+        }
+        in->snapshot->revision = in->volume->revision;
         dol_snapshot_index_put(in->engine->snapshots, dol_snapshot_copy(in->snapshot));
+        return true;
 }
 
 /* ---- the stream ---- */
@@ -99,9 +108,8 @@ bool dol_incoming_finish(dol_incoming *in, GError **error)
         dol_event_put(in->engine, txn, in->call, DOL_EVENT_NORMAL, "VolumeImported", in->volume,
                       "volume '%s' was imported%s%s", in->volume->name, kept ? " as of " : "",
                       kept ? in->snapshot->name : "");
-        if (!dol_commit_volume(in->engine, txn, in->volume, error))
+        if (!dol_incoming_commit(in, txn, error))
                 return false;
-        dol_incoming_index(in, in->volume->revision);
         if (!drop)
                 return true;
         dol_operation_recorded(drop, in->call);

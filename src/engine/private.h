@@ -357,8 +357,8 @@ typedef struct {
 /* import.c */
 /* The snapshot that the stream becomes, of in->volume; not recorded yet. */
 dol_snapshot *dol_incoming_snapshot_new(const dol_incoming *in);
-/* Puts record and name of in->snapshot into the index, as of this commit. */
-void dol_incoming_index(const dol_incoming *in, int64_t revision);
+/* Commits what was put of volume and snapshot, and puts both into their indexes. */
+bool dol_incoming_commit(dol_incoming *in, dol_txn *txn, GError **error);
 /* Reads the stream to its end into the snapshot, over `base` (a uid; NULL = zeroes). */
 bool dol_incoming_receive(dol_incoming *in, const char *base, GError **error);
 /* The last commit: volume and snapshot are ready, or the snapshot goes, and the operation ends. */

@@ -102,7 +102,8 @@ bool image_diff(void *pool, const dol_call *call, const char *volume, const char
 
 /* transfer.c */
 bool image_snapshot_read(void *pool, const dol_call *call, const char *volume, const char *uid,
-                         const char *base, dol_range_sink fn, void *user, GError **error);
+                         const char *base, dol_range_begin begin, dol_range_sink fn, void *user,
+                         GError **error);
 bool image_snapshot_receive(void *pool, const dol_call *call, const dol_snapshot *want,
                             const char *base, dol_range_source next, void *user, char **ret_fs_uuid,
                             GError **error);

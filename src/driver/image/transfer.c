@@ -16,18 +16,51 @@
 
 /* So much is written before the kernel is asked to begin with it: what is dirty at the end is what
  * the end waits for. */
-enum { PIECE = DOL_RANGE_BYTES_MAX, WRITE_BEHIND = 32 << 20 };
+enum { PIECE = DOL_RANGE_BYTES_MAX, WRITE_BEHIND = 32 << 20, FORGET_AFTER = 32 << 20 };
 
 /* ---- reading ---- */
+
+/* The kernel is asked for pieces before they are read: changes are scattered, and the disk should
+ * look for many of them at once. */
+enum { AHEAD_MAX = 64, AHEAD_BYTES = 8 << 20 };
+
+/* A place in the ranges that are to be read, piece by piece. */
+typedef struct {
+        const GArray *ranges; /* of dol_image_range; bytes not NULL: has data */
+        unsigned index;
+        uint64_t done; /* bytes of that range */
+} walker;
 
 typedef struct {
         const dol_call *call;
         int fd;
         char *buffer; /* PIECE bytes */
+        walker ahead; /* up to here it was asked for ... */
+        walker now;   /* ... and up to here it was read */
+        unsigned asked_count;
+        uint64_t asked_bytes; /* of data in between */
+        uint64_t kept_from;   /* what was read from here on is in memory still */
         dol_range_sink fn;
         void *user;
-        GError *error; /* of fn, or of reading */
 } reading;
+
+static bool next_piece(walker *at, dol_image_range *ret)
+{
+        const dol_image_range *range;
+
+        if (at->index == at->ranges->len)
+                return false;
+        range = &g_array_index(at->ranges, dol_image_range, at->index);
+        *ret = *range;
+        ret->offset += at->done;
+        ret->length = range->bytes ? MIN(range->length - at->done, PIECE) : range->length;
+        at->done += ret->length;
+        if (at->done == range->length) {
+                at->index++;
+                at->done = 0;
+        }
+        return true;
+}
 
 static bool read_whole(int fd, char *to, size_t size, uint64_t at, GError **error)
 {
@@ -45,25 +78,72 @@ static bool read_whole(int fd, char *to, size_t size, uint64_t at, GError **erro
         return true;
 }
 
-static bool read_range(uint64_t offset, uint64_t length, bool data, void *user)
+static void ask_ahead(reading *state)
 {
-        reading *state = user;
-        uint64_t end = offset + length;
+        dol_image_range piece;
 
-        if (!data)
-                return state->fn(&(dol_image_range){offset, length, NULL}, state->user,
-                                 &state->error);
-        for (uint64_t at = offset; at < end; at += PIECE) {
-                dol_image_range range = {at, MIN(end - at, PIECE), state->buffer};
-
-                if (!dol_call_check(state->call, &state->error) ||
-                    !read_whole(state->fd, state->buffer, range.length, at, &state->error) ||
-                    !state->fn(&range, state->user, &state->error))
-                        return false;
-                /* nobody will read it again soon */
-                posix_fadvise(state->fd, (off_t)at, (off_t)range.length, POSIX_FADV_DONTNEED);
+        while (state->asked_count < AHEAD_MAX && state->asked_bytes < AHEAD_BYTES &&
+               next_piece(&state->ahead, &piece)) {
+                state->asked_count++;
+                if (!piece.bytes)
+                        continue;
+                state->asked_bytes += piece.length;
+                posix_fadvise(state->fd, (off_t)piece.offset, (off_t)piece.length,
+                              POSIX_FADV_WILLNEED);
         }
+}
+
+/* Nobody will read again soon what was read up to here. */
+static void forget(reading *state, uint64_t end)
+{
+        if (end - state->kept_from < FORGET_AFTER)
+                return;
+        posix_fadvise(state->fd, (off_t)state->kept_from, (off_t)(end - state->kept_from),
+                      POSIX_FADV_DONTNEED);
+        state->kept_from = end;
+}
+
+static bool read_pieces(reading *state, GError **error)
+{
+        dol_image_range piece;
+
+        ask_ahead(state);
+        while (next_piece(&state->now, &piece)) {
+                state->asked_count--;
+                if (piece.bytes) {
+                        state->asked_bytes -= piece.length;
+                        piece.bytes = state->buffer;
+                        if (!read_whole(state->fd, state->buffer, piece.length, piece.offset,
+                                        error))
+                                return false;
+                }
+                ask_ahead(state);
+                if (!dol_call_check(state->call, error) || !state->fn(&piece, state->user, error))
+                        return false;
+                forget(state, piece.offset + piece.length);
+        }
+        posix_fadvise(state->fd, (off_t)state->kept_from, 0, POSIX_FADV_DONTNEED);
         return true;
+}
+
+static bool note_range(uint64_t offset, uint64_t length, bool data, void *user)
+{
+        dol_image_range range = {offset, length, data ? user : NULL};
+
+        g_array_append_val((GArray *)user, range);
+        return true;
+}
+
+static uint64_t data_in(const GArray *ranges)
+{
+        uint64_t sum = 0;
+
+        for (unsigned i = 0; i < ranges->len; i++) {
+                const dol_image_range *range = &g_array_index(ranges, dol_image_range, i);
+
+                sum += range->bytes ? range->length : 0;
+        }
+        return sum;
 }
 
 /* What is open stays readable when the snapshot is deleted meanwhile. */
@@ -80,26 +160,29 @@ static bool open_disk(const image_pool *pool, const char *volume, const char *ui
 }
 
 bool image_snapshot_read(void *data, const dol_call *call, const char *volume, const char *uid,
-                         const char *base, dol_range_sink fn, void *user, GError **error)
+                         const char *base, dol_range_begin begin, dol_range_sink fn, void *user,
+                         GError **error)
 {
         const image_pool *pool = data;
         g_autofree char *buffer = g_malloc(PIECE), *path = NULL, *base_path = NULL;
+        g_autoptr(GArray) ranges = g_array_new(false, false, sizeof(dol_image_range));
         dol_autofd fd = -1, base_fd = -1;
-        reading state = {.call = call, .buffer = buffer, .fn = fn, .user = user};
-        bool done;
+        reading state = {.call = call,
+                         .buffer = buffer,
+                         .ahead.ranges = ranges,
+                         .now.ranges = ranges,
+                         .fn = fn,
+                         .user = user};
 
         if (!dol_place_still(pool->path, &pool->id, error) ||
             !open_disk(pool, volume, uid, &fd, &path, error) ||
-            (base && !open_disk(pool, volume, base, &base_fd, &base_path, error)))
+            (base && !open_disk(pool, volume, base, &base_fd, &base_path, error)) ||
+            !dol_extents_diff(call, base_path, path, note_range, ranges, error) ||
+            !begin(data_in(ranges), user, error))
                 return false;
         state.fd = fd;
-        if (base) /* changes are scattered: what lies around them is not wanted */
-                posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
-        done = dol_extents_diff(call, base_path, path, read_range, &state, error);
-        if (!state.error)
-                return done;
-        g_propagate_error(error, state.error);
-        return false;
+        posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM); /* nothing but what is asked for */
+        return read_pieces(&state, error);
 }
 
 /* ---- making ---- */
