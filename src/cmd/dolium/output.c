@@ -24,13 +24,26 @@ static void remove_left(int number)
         raise(number);
 }
 
-static void watch_signals(const char *path)
+/* Makes the file; no signal comes between that and the knowledge of it. */
+static int create(char *path)
 {
         struct sigaction action = {.sa_handler = remove_left};
+        sigset_t held, before;
+        int fd, err;
 
-        g_strlcpy(left, path, sizeof(left));
-        for (unsigned i = 0; i < G_N_ELEMENTS(signals); i++)
+        sigemptyset(&held);
+        for (unsigned i = 0; i < G_N_ELEMENTS(signals); i++) {
+                sigaddset(&held, signals[i]);
                 sigaction(signals[i], &action, NULL);
+        }
+        sigprocmask(SIG_BLOCK, &held, &before);
+        fd = mkostemp(path, O_CLOEXEC);
+        err = errno;
+        if (fd >= 0)
+                g_strlcpy(left, path, sizeof(left));
+        sigprocmask(SIG_SETMASK, &before, NULL);
+        errno = err;
+        return fd;
 }
 
 static bool open_standard(dol_output *ret, GError **error)
@@ -63,12 +76,11 @@ bool dol_output_open(const char *path, dol_output *ret, GError **error)
         if (stat(path, &info) == 0 && !S_ISREG(info.st_mode))
                 return open_special(path, ret, error);
         ret->temporary = g_strconcat(path, ".part-XXXXXX", NULL);
-        ret->fd = mkostemp(ret->temporary, O_CLOEXEC);
+        ret->fd = create(ret->temporary);
         if (ret->fd < 0) {
                 g_clear_pointer(&ret->temporary, g_free);
                 return dol_fail_errno(error, errno, "create '%s'", path);
         }
-        watch_signals(ret->temporary);
         ret->path = g_strdup(path);
         return true;
 }
