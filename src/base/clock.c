@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #define FIRST_SECOND INT64_C(-62135596800) /* 0001-01-01T00:00:00Z */
 #define LAST_SECOND  INT64_C(253402300799) /* 9999-12-31T23:59:59Z */
+
+static _Atomic int64_t shift_usec;
 
 static int64_t usec_of(clockid_t clock)
 {
@@ -16,7 +19,12 @@ static int64_t usec_of(clockid_t clock)
 
 int64_t dol_now_usec(void)
 {
-        return usec_of(CLOCK_REALTIME);
+        return usec_of(CLOCK_REALTIME) + atomic_load_explicit(&shift_usec, memory_order_relaxed);
+}
+
+void dol_clock_shift(int64_t usec)
+{
+        atomic_store(&shift_usec, usec);
 }
 
 int64_t dol_monotonic_usec(void)

@@ -13,6 +13,8 @@
 
 /* Microseconds since 1970-01-01 UTC. */
 int64_t dol_now_usec(void);
+/* From now on dol_now_usec is ahead of the kernel's clock by so much; for tests. */
+void dol_clock_shift(int64_t usec);
 /* Microseconds of CLOCK_MONOTONIC: for deadlines and durations. */
 int64_t dol_monotonic_usec(void);
 

@@ -143,6 +143,7 @@ static dol_engine *engine_new(const dol_engine_config *config)
                 g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
         pthread_mutex_init(&engine->pools.lock, NULL);
         pthread_mutex_init(&engine->doubts.lock, NULL);
+        dol_schedules_init(&engine->schedules);
         engine->doubts.keys = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
         engine->pools.by_name = dol_pools_table_new();
         engine->consumer_grace_usec = config->consumer_grace_usec;
@@ -163,6 +164,7 @@ void dol_engine_close(dol_engine *engine)
         g_hash_table_unref(engine->told_unknown);
         dol_pools_clear(engine);
         pthread_mutex_destroy(&engine->pools.lock);
+        dol_schedules_clear(&engine->schedules);
         g_hash_table_unref(engine->doubts.keys);
         pthread_mutex_destroy(&engine->doubts.lock);
         dol_locks_free(engine->locks);
@@ -183,7 +185,7 @@ static bool load(dol_engine *engine, const dol_engine_config *config, GError **e
         return dol_directory_ensure(engine->mount_dir, 0711, error) &&
                dol_events_load(engine, error) && dol_operations_load(engine, error) &&
                dol_pools_load(engine, config, error) && load_volumes(engine, error) &&
-               dol_rebuild(engine, &call, error);
+               dol_schedules_load(engine, error) && dol_rebuild(engine, &call, error);
 }
 
 dol_engine *dol_engine_open(const dol_engine_config *config, GError **error)

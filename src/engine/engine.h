@@ -158,6 +158,7 @@ typedef struct {
         bool protect;
         bool no_freeze;       /* crash consistent: writers do not wait */
         const char *schedule; /* name of the schedule that wants it; NULL = a person */
+        char **rules;         /* of that schedule, that it is for; NULL = none */
 } dol_snapshot_request;
 
 /* All or none. *ret_snapshots: of dol_snapshot, in order of their volumes' uids; frees its
@@ -329,8 +330,8 @@ void dol_engine_settle(dol_engine *engine, const dol_call *call, const char *uid
 /* All of: settle each attachment; unmount and detach what no record explains; remove left-over
  * mount points. */
 void dol_engine_settle_all(dol_engine *engine, const dol_call *call);
-/* Empties the trash of what has expired, and of the oldest while a pool is above its watermark;
- * tells about watermarks that were crossed. */
+/* Empties the trash of what has expired; gives up scheduled snapshots, then trash, oldest first,
+ * while a pool is above its watermark; tells about watermarks that were crossed. */
 void dol_engine_tend_pools(dol_engine *engine, const dol_call *call);
 /* Holds all users of each limited volume to its limits; false = no such volume is attached. */
 bool dol_engine_hold_limits(dol_engine *engine);

@@ -8,6 +8,7 @@
 #include "engine/engine.h"
 #include "engine/index.h"
 #include "engine/locks.h"
+#include "engine/schedule-table.h"
 #include "engine/snapshot-index.h"
 #include "policy/capacity.h"
 
@@ -61,6 +62,7 @@ struct dol_engine {
         event_log events;
         pool_table pools;
         doubt_list doubts;
+        schedule_table schedules;
         int64_t consumer_grace_usec;
         GHashTable *told_unknown; /* uids of unknown volumes that an event was written for;
                                      used by the survey only */

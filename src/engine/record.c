@@ -6,7 +6,7 @@
  *         attachments/<node>/<uid>   its presence on a node
  *         snapshots/<uid>            a snapshot, without its attachment
  *         snapshot-names/<uid of the volume>/<escaped name>
- *         pools/<name>, operations/<uid>, events/<sequence>
+ *         pools/<name>, schedules/<name>, operations/<uid>, events/<sequence>
  *
  * Each document begins with its kind and version. */
 #include "engine/private.h"

@@ -88,6 +88,7 @@ static dol_snapshot *make_snapshot(const dol_volume *volume, const dol_snapshot_
                 .protect = request->protect,
                 .group = g_strdup(group),
                 .schedule = g_strdup(request->schedule),
+                .rules = g_strdupv(request->rules),
                 .phase = DOL_SNAPSHOT_CREATING,
                 .size = volume->status.size,
                 .fs = volume->spec.fs,

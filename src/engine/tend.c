@@ -10,6 +10,9 @@
 
 #include <string.h>
 
+/* How long, and how often meanwhile, a pool is looked at until what was removed is free. */
+enum { FREEING_USEC = 500000, FREEING_LOOKS = 20 };
+
 /* ---- trash ---- */
 
 static bool is_trashed(const dol_volume *volume, void *user)
@@ -54,21 +57,48 @@ static dol_level level_now(dol_engine *engine, const dol_call *call, pool_entry 
         return now->capacity ? dol_capacity_level(&entry->record.spec, now) : DOL_LEVEL_FINE;
 }
 
-/* Gives up the trash of a full pool, oldest first, and then the ballast. */
+static bool give_up_trash(dol_engine *engine, const dol_call *call, const char *pool)
+{
+        g_autoptr(GPtrArray) trashed =
+                dol_index_list(engine->index, NULL, 0, is_trashed, (void *)pool);
+        int oldest = dol_trash_choose((const dol_volume *const *)trashed->pdata, trashed->len);
+
+        return oldest >= 0 && purge(engine, call, trashed->pdata[oldest]);
+}
+
+/* A file system frees what was removed a little later, and piece by piece: only then it shows
+ * whether more has to go. */
+static void wait_for_room(dol_engine *engine, const dol_call *call, pool_entry *entry)
+{
+        dol_capacity now;
+
+        for (unsigned i = 0; i < FREEING_LOOKS; i++) {
+                if (level_now(engine, call, entry, &now) != DOL_LEVEL_FULL)
+                        break;
+                g_usleep(FREEING_USEC / FREEING_LOOKS);
+        }
+}
+
+/* Gives up one thing after another while the pool is full. */
+static void give_up(dol_engine *engine, const dol_call *call, pool_entry *entry,
+                    bool (*one)(dol_engine *engine, const dol_call *call, const char *pool))
+{
+        dol_capacity now;
+
+        while (level_now(engine, call, entry, &now) == DOL_LEVEL_FULL &&
+               dol_call_check(call, NULL) && one(engine, call, entry->record.name))
+                wait_for_room(engine, call, entry);
+}
+
+/* First scheduled snapshots that newer ones follow, then the trash, both oldest first, then the
+ * ballast. */
 static void make_room(dol_engine *engine, const dol_call *call, pool_entry *entry, dol_pool *pool)
 {
         dol_capacity now;
         uint64_t freed = 0;
 
-        while (level_now(engine, call, entry, &now) == DOL_LEVEL_FULL) {
-                g_autoptr(GPtrArray) trashed =
-                        dol_index_list(engine->index, NULL, 0, is_trashed, entry->record.name);
-                int oldest =
-                        dol_trash_choose((const dol_volume *const *)trashed->pdata, trashed->len);
-
-                if (oldest < 0 || !purge(engine, call, trashed->pdata[oldest]))
-                        break;
-        }
+        give_up(engine, call, entry, dol_schedules_relieve);
+        give_up(engine, call, entry, give_up_trash);
         if (level_now(engine, call, entry, &now) != DOL_LEVEL_FULL ||
             !dol_pool_relieve(pool, call, &freed, NULL) || freed == 0)
                 return;

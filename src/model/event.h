@@ -11,7 +11,7 @@ typedef struct {
         int64_t time;
         dol_event_level level;
         char *reason;     /* one CamelCase word for programs: "VolumeCreated", "PoolLow" */
-        char *object;     /* "volume" or "pool" or "node" */
+        char *object;     /* "volume", "pool", "schedule" or "node" */
         char *name, *uid; /* of the object; may be NULL */
         char *message;    /* for people */
         char *actor;

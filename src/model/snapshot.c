@@ -25,6 +25,8 @@ static const dol_field fields[] = {
         {"source", DOL_STRING, AT(source), DOL_READONLY,
          .doc = "uid of the snapshot of another volume that was imported as this one"},
         {"schedule", DOL_STRING, AT(schedule), DOL_READONLY, .doc = "the schedule that made it"},
+        {"rules", DOL_STRINGS, AT(rules), DOL_READONLY,
+         .doc = "the rules of that schedule that it was taken for"},
         {"phase", DOL_ENUM, AT(phase), DOL_READONLY, .words = dol_snapshot_phase_words,
          .doc = "where it is in its life"},
         {"consistency", DOL_ENUM, AT(consistency), DOL_READONLY, .words = dol_consistency_words,

@@ -36,6 +36,7 @@ typedef struct {
         char *group;       /* uid of the group that was taken at one moment; NULL = none */
         char *source;      /* uid of the snapshot that it was imported as; NULL = taken here */
         char *schedule;    /* name of the schedule that made it; NULL = none */
+        char **rules;      /* of the schedule, that it was taken for: "daily 02:00"; NULL = none */
         dol_snapshot_phase phase;
         dol_consistency consistency;
         uint64_t size; /* of the volume at that time, bytes */

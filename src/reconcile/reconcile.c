@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/guard.h"
+#include "reconcile/scheduler.h"
 
 #include <signal.h>
 #include <stdatomic.h>
@@ -34,6 +35,8 @@ struct dol_reconciler {
         pthread_mutex_t lock; /* guards what follows */
         pthread_cond_t changed;
         GQueue visits; /* of visit */
+
+        dol_scheduler *scheduler; /* from the end of the first pass on; used by the thread */
 };
 
 static void visit_free(void *data)
@@ -158,6 +161,9 @@ static void *run(void *data)
 
                 call.cancelled = &reconciler->ending;
                 pass(reconciler, with_survey, &call);
+                if (!reconciler->scheduler) /* what a crash left half taken is cleared away now */
+                        reconciler->scheduler = dol_scheduler_start(reconciler->engine,
+                                                                    reconciler->config.period_usec);
                 surveyed = with_survey ? now : surveyed;
                 serve(reconciler, now + reconciler->config.period_usec, &call);
         }
@@ -192,6 +198,7 @@ void dol_reconciler_stop(dol_reconciler *reconciler)
         pthread_cond_broadcast(&reconciler->changed);
         pthread_mutex_unlock(&reconciler->lock);
         pthread_join(reconciler->thread, NULL);
+        dol_scheduler_stop(reconciler->scheduler);
         dol_engine_on_unsettled(reconciler->engine, NULL, NULL);
         g_queue_clear_full(&reconciler->visits, visit_free);
         pthread_cond_destroy(&reconciler->changed);

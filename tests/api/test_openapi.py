@@ -136,6 +136,15 @@ def test_every_operation_answers_as_described(daemon, document):
     call("POST", volume + "/import", stream, 200, volume="d", query={"pool": "default"})
     call("POST", volume + "/import", stream, 409, volume="d")
     call("POST", volumes, {"name": "c", "spec": {"from": "a@s"}}, 201)
+    schedules, schedule = "/v1/schedules", "/v1/schedules/{schedule}"
+    nightly = {"name": "nightly", "spec": {"every": ["daily 02:00 keep 7"], "volumes": ["a"]}}
+    call("POST", schedules, nightly, 201)
+    call("POST", schedules, nightly, 409)
+    call("POST", schedule + "/run", status=200, schedule="nightly")
+    call("PATCH", schedule, {"name": "nightly", "spec": {"group": True}}, 200, schedule="nightly")
+    call("GET", schedules, status=200)
+    call("GET", schedule, status=200, schedule="nightly")
+    call("DELETE", schedule, status=200, schedule="nightly")
     call("DELETE", snapshot, status=200, snapshot="a@s")
     call("GET", pools, status=200)
     call("GET", pool, status=200, pool="default")

@@ -2,10 +2,12 @@
 """Snapshots, clones, restore and growing, killed and failed at every one of their steps; nothing may
 stay frozen. See lib/sweep.py."""
 import os
+import time
 
 import pytest
 
 from crash.test_sweep import CONTENT, Change, each_way, read, write
+from lib.wait import until
 
 LATER = b"what was written later\n" * 100
 
@@ -105,8 +107,47 @@ class Grow(Snapshots):
         assert self.content(daemon, what) == LATER
 
 
+class Scheduled(Snapshots):
+    """A run of a schedule that keeps one: it takes the new snapshot and prunes the old one."""
+
+    def prepare(self, daemon, number):
+        name = super().prepare(daemon, number)
+        daemon.rest.must("POST", "/v1/schedules", {"name": name, "spec": {
+            "every": ["every 366d keep 1"], "volumes": [name]}})
+        daemon.rest.must("POST", f"/v1/schedules/{name}/run")
+        self.next_second()
+        return name
+
+    @staticmethod
+    def next_second():
+        """Runs are called after the second in which they begin."""
+        time.sleep(1.01 - time.time() % 1)
+
+    def run(self, daemon, what):
+        daemon.rest.must("POST", f"/v1/schedules/{what}/run")
+
+    def made(self, daemon, what):
+        return self.names(daemon, what) - {"old"}
+
+    def check(self, daemon, what, done):
+        schedule = f"/v1/schedules/{what}"
+        until(lambda: "run" not in daemon.rest.must("GET", schedule)["status"]
+              and len(self.made(daemon, what)) == 1, 10, "its run is over, and one is left")
+        assert self.content(daemon, what) == LATER
+
+    def repeat(self, daemon, what):
+        before = self.made(daemon, what)
+        self.next_second()
+        self.run(daemon, what)
+        assert self.made(daemon, what).isdisjoint(before)
+
+    def clean(self, daemon, what):
+        daemon.rest.must("DELETE", f"/v1/schedules/{what}")
+        super().clean(daemon, what)
+
+
 CASES = {"take": Take(), "drop": Drop(), "clone": CloneIt(), "clone-live": CloneLive(),
-         "put-back": PutBack(), "grow": Grow()}
+         "put-back": PutBack(), "grow": Grow(), "scheduled": Scheduled()}
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Rows of the bodies and answers that are not objects of the model. */
 #include "api/rest/private.h"
+#include "model/schedule.h"
 
 #define AT(member) offsetof(dol_volume_patch, spec.member) - offsetof(dol_volume_patch, spec)
 static const dol_field patch_spec_fields[] = {
@@ -146,6 +147,7 @@ LIST(check, "CheckList", dol_check_schema);
 LIST(snapshot, "SnapshotList", dol_snapshot_schema);
 LIST(file, "FileList", dol_file_schema);
 LIST(file_change, "FileChangeList", dol_file_change_schema);
+LIST(schedule, "ScheduleList", dol_schedule_schema);
 
 typedef struct {
         uint64_t offset, length;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The REST interface as one table: dispatch, checks and the OpenAPI document come from it. */
 #include "api/rest/private.h"
+#include "model/schedule.h"
 
 static const dol_http_parameter volume_list_query[] = {
         {"limit", "how many at most; 1000"},
@@ -84,6 +85,7 @@ static const dol_http_parameter volume_files_diff_query[] = {
 #define FILES_FLAGS (DOL_ROUTE_STREAM | DOL_ROUTE_TRANSFER)
 
 #define SNAPSHOT "/v1/snapshots/{snapshot}"
+#define SCHEDULE "/v1/schedules/{schedule}"
 #define VOLUME   "/v1/volumes/{volume}"
 #define POOL     "/v1/pools/{pool}"
 
@@ -166,6 +168,21 @@ const dol_http_route dol_rest_routes[] = {
         {"GET", VOLUME "/files/diff", dol_rest_files_diff, FILES_FLAGS,
          "List the files that differ now from those of a snapshot", NULL,
          &dol_file_change_list_schema, 200, volume_files_diff_query},
+        {"GET", "/v1/schedules", dol_rest_schedule_list, 0, "List schedules in order of name", NULL,
+         &dol_schedule_list_schema, 200, NULL},
+        {"POST", "/v1/schedules", dol_rest_schedule_create, DOL_ROUTE_LONG,
+         "Create a schedule of snapshots", &dol_schedule_schema, &dol_schedule_schema, 201,
+         dol_rest_wait_query},
+        {"GET", SCHEDULE, dol_rest_schedule_get, 0, "Show a schedule", NULL, &dol_schedule_schema,
+         200, NULL},
+        {"PATCH", SCHEDULE, dol_rest_schedule_change, DOL_ROUTE_LONG,
+         "Change when, of what, or how; If-Match", &dol_schedule_schema, &dol_schedule_schema, 200,
+         dol_rest_wait_query},
+        {"DELETE", SCHEDULE, dol_rest_schedule_delete, DOL_ROUTE_LONG,
+         "Delete a schedule; its snapshots stay", NULL, &dol_schedule_schema, 200,
+         dol_rest_wait_query},
+        {"POST", SCHEDULE "/run", dol_rest_schedule_run, DOL_ROUTE_LONG, "Take its snapshots now",
+         NULL, &dol_schedule_schema, 200, dol_rest_wait_query},
         {"GET", "/v1/pools", dol_rest_pool_list, 0, "List pools", NULL, &dol_pool_list_schema, 200,
          NULL},
         {"POST", "/v1/pools", dol_rest_pool_create, DOL_ROUTE_LONG, "Create a pool",

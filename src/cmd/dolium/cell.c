@@ -93,6 +93,18 @@ char *dol_cell_labels(const json_t *value)
         return list->len ? g_strdup(list->str) : NULL;
 }
 
+char *dol_cell_list(const json_t *value)
+{
+        g_autoptr(GString) list = g_string_new(NULL);
+        size_t index;
+        json_t *text;
+
+        json_array_foreach(value, index, text)
+                g_string_append_printf(list, "%s%s", list->len ? ", " : "",
+                                       json_string_value(text) ? json_string_value(text) : "");
+        return list->len ? g_strdup(list->str) : NULL;
+}
+
 /* A file system always uses something: two zeros mean that it could not be asked. */
 static bool is_measured(const json_t *status)
 {

@@ -13,6 +13,7 @@ char *dol_cell_age(const json_t *value);    /* of a time: "5m"; one to come: "in
 char *dol_cell_second(const json_t *value); /* of a time: "2026-01-02T03:04:05Z" */
 char *dol_cell_time(const json_t *value);   /* "2026-01-02T03:04:05Z (5m ago)" */
 char *dol_cell_labels(const json_t *value); /* "a=1, b=2" */
+char *dol_cell_list(const json_t *value);   /* of texts: "a, b" */
 /* Of a volume's status; NULL while nobody can tell. */
 char *dol_cell_used(const json_t *value);
 char *dol_cell_available(const json_t *value);

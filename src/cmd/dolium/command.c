@@ -20,13 +20,11 @@ const dol_option dol_global_options[] = {
 };
 
 static const dol_command *const commands[] = {
-        &dol_volume_command,     &dol_snapshot_command,
-        &dol_files_command,      &dol_trash_command,
-        &dol_pool_command,       &dol_operation_command,
-        &dol_events_command,     &dol_df_command,
-        &dol_doctor_command,     &dol_version_command,
-        &dol_completion_command, &dol_complete_command,
-        &dol_help_command,       NULL,
+        &dol_volume_command,    &dol_snapshot_command, &dol_files_command,
+        &dol_schedule_command,  &dol_trash_command,    &dol_pool_command,
+        &dol_operation_command, &dol_events_command,   &dol_df_command,
+        &dol_doctor_command,    &dol_version_command,  &dol_completion_command,
+        &dol_complete_command,  &dol_help_command,     NULL,
 };
 
 const dol_command dol_program = {

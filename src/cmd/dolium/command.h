@@ -29,6 +29,7 @@ typedef enum {
         DOL_VALUE_TRASHED,  /* the same for one in the trash */
         DOL_VALUE_SNAPSHOT, /* VOLUME@NAME, or uid:<uid> */
         DOL_VALUE_POOL,
+        DOL_VALUE_SCHEDULE,
         DOL_VALUE_OPERATION, /* uid of an operation */
         DOL_VALUE_COMMAND,   /* a word of a command (for help) */
 } dol_value_kind;
@@ -77,9 +78,9 @@ extern const dol_option dol_global_options[];
 
 /* One per group, each at the foot of its file. */
 extern const dol_command dol_volume_command, dol_snapshot_command, dol_files_command,
-        dol_trash_command, dol_pool_command, dol_operation_command, dol_events_command,
-        dol_df_command, dol_doctor_command, dol_version_command, dol_completion_command,
-        dol_complete_command, dol_help_command;
+        dol_schedule_command, dol_trash_command, dol_pool_command, dol_operation_command,
+        dol_events_command, dol_df_command, dol_doctor_command, dol_version_command,
+        dol_completion_command, dol_complete_command, dol_help_command;
 
 /* The sub-command of that name or alias; NULL when there is none. */
 const dol_command *dol_command_find(const dol_command *group, const char *name);

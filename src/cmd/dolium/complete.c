@@ -117,6 +117,7 @@ static const struct {
         {DOL_VALUE_TRASHED, "/v1/volumes?phase=trashed", true, "name"},
         {DOL_VALUE_SNAPSHOT, "/v1/snapshots", false, "reference"},
         {DOL_VALUE_POOL, "/v1/pools", false, "name"},
+        {DOL_VALUE_SCHEDULE, "/v1/schedules", false, "name"},
         {DOL_VALUE_OPERATION, "/v1/operations", false, "uid"},
 };
 
@@ -173,6 +174,7 @@ static void offer_values(const cursor_place *place, dol_cli *cli, dol_value_kind
         case DOL_VALUE_TRASHED:
         case DOL_VALUE_SNAPSHOT:
         case DOL_VALUE_POOL:
+        case DOL_VALUE_SCHEDULE:
         case DOL_VALUE_OPERATION:
         case DOL_VALUE_FLAG:
         case DOL_VALUE_TEXT:

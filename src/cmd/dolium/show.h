@@ -21,8 +21,8 @@ typedef struct {
 } dol_view;
 
 extern const dol_view dol_volume_view, dol_trash_view, dol_pool_view, dol_unknown_view,
-        dol_operation_view, dol_snapshot_view, dol_range_view, dol_file_view, dol_file_change_view,
-        dol_event_view, dol_df_volume_view, dol_df_pool_view;
+        dol_operation_view, dol_snapshot_view, dol_schedule_view, dol_range_view, dol_file_view,
+        dol_file_change_view, dol_event_view, dol_df_volume_view, dol_df_pool_view;
 
 /* An array of documents: table, JSON array or YAML sequence; with --quiet the names alone. */
 void dol_show_list(const dol_cli *cli, const json_t *items, const dol_view *view);

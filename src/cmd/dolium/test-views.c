@@ -5,6 +5,7 @@
 #include "model/event.h"
 #include "model/operation.h"
 #include "model/pool.h"
+#include "model/schedule.h"
 #include "model/volume.h"
 
 #include <string.h>
@@ -67,6 +68,7 @@ static void test_paths(void)
         check_view(&dol_pool_schema, &dol_pool_view);
         check_view(&dol_pool_schema, &dol_df_pool_view);
         check_view(&dol_operation_schema, &dol_operation_view);
+        check_view(&dol_schedule_schema, &dol_schedule_view);
         check_view(&dol_event_schema, &dol_event_view);
         for (unsigned i = 0; volume_paths[i]; i++)
                 check_path(&dol_volume_schema, volume_paths[i]);

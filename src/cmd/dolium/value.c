@@ -5,6 +5,7 @@
 #include "cmd/dolium/suggest.h"
 #include "codec/units.h"
 #include "model/pool.h"
+#include "model/schedule.h"
 #include "model/volume.h"
 
 #include <string.h>
@@ -70,16 +71,20 @@ static bool check_volume(const char *text, GError **error)
         return dol_volume_name_check(text, error);
 }
 
+static bool check_snapshot(const char *text, GError **error)
+{
+        return *text != '\0' || dol_fail(error, DOL_ERROR_INVALID, "expected VOLUME@NAME, got ''");
+}
+
 bool dol_value_check(dol_value_kind kind, const char *const *words, const char *text,
                      GError **error)
 {
         int64_t usec;
         uint32_t mode;
-        bool flag;
 
         switch (kind) {
         case DOL_VALUE_TOGGLE:
-                return dol_bool_parse(text, &flag, error);
+                return dol_bool_parse(text, &(bool){false}, error);
         case DOL_VALUE_NUMBER:
         case DOL_VALUE_SIZE:
         case DOL_VALUE_IOPS:
@@ -100,10 +105,11 @@ bool dol_value_check(dol_value_kind kind, const char *const *words, const char *
         case DOL_VALUE_TRASHED:
                 return check_volume(text, error);
         case DOL_VALUE_SNAPSHOT:
-                return *text != '\0' ||
-                       dol_fail(error, DOL_ERROR_INVALID, "expected VOLUME@NAME, got ''");
+                return check_snapshot(text, error);
         case DOL_VALUE_POOL:
                 return dol_pool_name_check(text, error);
+        case DOL_VALUE_SCHEDULE:
+                return dol_schedule_name_check(text, error);
         case DOL_VALUE_OPERATION:
                 return check_uid(text, error);
         case DOL_VALUE_FLAG:

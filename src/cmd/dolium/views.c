@@ -259,3 +259,42 @@ static const dol_column file_change_columns[] = {
 };
 
 const dol_view dol_file_change_view = {"path", file_change_columns, file_change_columns};
+static const dol_column schedule_columns[] = {
+        {"NAME", "name", dol_cell_text},
+        {"EVERY", "spec.every", dol_cell_list},
+        {"VOLUMES", "status.volumes", dol_cell_text, true},
+        {"SNAPSHOTS", "status.snapshots", dol_cell_text, true},
+        {"NEXT", "status.next", dol_cell_age},
+        {"LAST", "status.last", dol_cell_age},
+        {"FAILED", "status.failures", dol_cell_text, true},
+        {"MESSAGE", "status.message", dol_cell_text},
+        {NULL},
+};
+
+static const dol_column schedule_details[] = {
+        {"Name", "name", dol_cell_text},
+        {"UID", "uid", dol_cell_text},
+        {"Every", "spec.every", dol_cell_list},
+        {"Volumes", "spec.volumes", dol_cell_list},
+        {"Volumes with labels", "spec.label", dol_cell_text},
+        {"Volumes now", "status.volumes", dol_cell_text},
+        {"Time zone", "spec.timezone", dol_cell_text},
+        {"At one moment", "spec.group", dol_cell_text},
+        {"No freeze", "spec.no_freeze", dol_cell_text},
+        {"Paused", "spec.paused", dol_cell_text},
+        {"Snapshots", "status.snapshots", dol_cell_text},
+        {"Due to go, but held", "status.held", dol_cell_list},
+        {"Next run", "status.next", dol_cell_time},
+        {"Last run", "status.last", dol_cell_time},
+        {"Last success", "status.last_success", dol_cell_time},
+        {"Failed in a row", "status.failures", dol_cell_text},
+        {"Message", "status.message", dol_cell_text},
+        {"Under way", "status.run.name", dol_cell_text},
+        {"Failed attempts", "status.run.attempts", dol_cell_text},
+        {"Tried again", "status.run.retry", dol_cell_time},
+        {"Created", "status.created", dol_cell_time},
+        {"Changed", "status.changed", dol_cell_time},
+        {NULL},
+};
+
+const dol_view dol_schedule_view = {"name", schedule_columns, schedule_details};

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/guard.h"
 #include "cmd/doliumd/listen.h"
+#include "codec/units.h"
 #include "net/http-server.h"
 #include "reconcile/reconcile.h"
 
@@ -217,10 +218,27 @@ static bool serve_csi(daemon_state *daemon, GError **error)
 
 /* ---- start, wait, stop ---- */
 
+/* For tests: DOLIUM_CLOCK=26h puts the clock forward, as after so long a time without doliumd. */
+static bool shift_clock(GError **error)
+{
+        const char *text = getenv("DOLIUM_CLOCK");
+        int64_t ahead;
+
+        if (!text)
+                return true;
+        if (!dol_duration_parse(text, &ahead, error))
+                return dol_fail_while(error, "DOLIUM_CLOCK");
+        dol_log(DOL_LOG_WARNING, "the clock is put forward: %s", text);
+        dol_clock_shift(ahead);
+        return true;
+}
+
 static bool start(daemon_state *daemon, GError **error)
 {
         const char *faults = getenv("DOLIUM_FAULT");
 
+        if (!shift_clock(error))
+                return false;
         if (!dol_fault_arm(faults, error))
                 return dol_fail_while(error, "DOLIUM_FAULT");
         if (faults)
