@@ -253,6 +253,18 @@ bool dol_engine_files_restore(dol_engine *engine, const dol_call *call, const ch
                               const dol_files_restore *wanted, dol_files_restored *ret,
                               GError **error);
 
+/* Writes the file at the path and all below it as a tar stream (host/tar.h). */
+bool dol_engine_tar_write(dol_engine *engine, const dol_call *call, const char *reference,
+                          const char *path, dol_engine_bytes_fn fn, void *user, GError **error);
+/* Up to `max` bytes; *ret_size 0 = the end. */
+typedef bool (*dol_engine_source_fn)(void *to, size_t max, size_t *ret_size, void *user,
+                                     GError **error);
+/* Makes the volume `want` (as dol_engine_create does; one of that name: EXISTS) and fills it from a
+ * tar stream. All or nothing: until it is full, nobody can use it. */
+bool dol_engine_tar_import(dol_engine *engine, const dol_call *call, const dol_volume *want,
+                           dol_engine_source_fn source, void *user, dol_volume **ret_volume,
+                           GError **error);
+
 /* ---- pools ---- */
 
 /* Makes the pool and opens it. A pool of that name: EXISTS. What its place holds already is

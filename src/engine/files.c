@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Looking into a volume or a snapshot: it is mounted like for any other consumer, and its files are
  * seen from its root only. */
-#include "host/files.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "engine/private.h"
+#include "host/tar.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -200,6 +200,16 @@ bool dol_engine_files_read(dol_engine *engine, const dol_call *call, const char 
                                 "'/%s' is a directory: it has no content to read", bare);
         return dol_files_content(call, fd, bare, pour, &to, &size, error) &&
                pour_zeroes(&to, size, error);
+}
+
+bool dol_engine_tar_write(dol_engine *engine, const dol_call *call, const char *reference,
+                          const char *path, dol_engine_bytes_fn fn, void *user, GError **error)
+{
+        g_autofree char *bare = dol_file_path_parse(path, error);
+        g_autoptr(files_view) view =
+                bare ? dol_files_view_open(engine, call, reference, error) : NULL;
+
+        return view && dol_tar_write(call, view->root, bare, fn, user, error);
 }
 
 /* ---- comparing ---- */

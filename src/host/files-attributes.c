@@ -125,6 +125,24 @@ static bool set_xattrs(const char *self, const dol_file *file, bool lenient, uin
 
 /* ---- setting ---- */
 
+/* What a file has from the directory it was made in. */
+static void drop_inherited(const char *self, const dol_file *file)
+{
+        static const char *const acls[] = {"system.posix_acl_access", "system.posix_acl_default"};
+
+        for (unsigned i = 0; i < G_N_ELEMENTS(acls); i++) {
+                bool wanted = false;
+
+                for (unsigned j = 0; file->xattrs && j < file->xattrs->len; j++) {
+                        const dol_file_xattr *xattr = file->xattrs->pdata[j];
+
+                        wanted = wanted || strcmp(xattr->name, acls[i]) == 0;
+                }
+                if (!wanted)
+                        removexattr(self, acls[i]);
+        }
+}
+
 /* The mode comes after the owner, whose change takes set-id bits away, and after the ACLs, which
  * are part of it. */
 bool dol_files_set_attributes(int fd, const dol_file *file, bool lenient, uint64_t *kept_back,
@@ -139,6 +157,7 @@ bool dol_files_set_attributes(int fd, const dol_file *file, bool lenient, uint64
                 mode &= (mode_t) ~(S_ISUID | S_ISGID);
                 (*kept_back)++;
         }
+        drop_inherited(self, file);
         if (!set_xattrs(self, file, lenient, kept_back, error))
                 return false;
         if (file->type != DOL_FILE_SYMLINK && chmod(self, mode) < 0)

@@ -141,9 +141,13 @@ static int create(const dol_file_sink *sink, const char *name)
 static bool put_regular(dol_file_sink *sink, const dol_file *file, const char *name, GError **error)
 {
         sink->fd = create(sink, name);
-        if (sink->fd < 0 &&
-            (!make_way(sink, file, name, error) || (sink->fd = create(sink, name)) < 0))
-                return (error && *error) || dol_fail_errno(error, errno, "make '/%s'", file->path);
+        if (sink->fd < 0) {
+                if (!make_way(sink, file, name, error))
+                        return false;
+                sink->fd = create(sink, name);
+                if (sink->fd < 0)
+                        return dol_fail_errno(error, errno, "make '/%s'", file->path);
+        }
         sink->file = keep(file);
         return true;
 }

@@ -49,6 +49,10 @@ bool dol_mount_device(const dol_call *call, const char *device, const char *fs_t
  * nosuid, nodev, noexec, noatime, ...). The same directory there already: true. */
 bool dol_mount_bind(const dol_call *call, const char *from, const char *path, const char *options,
                     GError **error);
+/* Mounts it nowhere: *ret_fd is its root, and the mount goes with the last descriptor of it, at the
+ * latest when this process ends. Fault points: host.mount.before, .after. */
+bool dol_mount_detached(const dol_call *call, const char *device, const char *fs_type, int *ret_fd,
+                        GError **error);
 /* Unmounts all that is mounted exactly there, and leaves the mount point. Nothing there: true.
  * In use: BUSY, naming up to three processes that hold it if they can be found. Fault points:
  * host.unmount.before, .after. */

@@ -122,7 +122,7 @@ void dol_file_change_encode(const dol_file_change *change, GString *to)
         dol_schema_clear(&dol_file_change_schema, &shown);
 }
 
-char *dol_file_path_parse(const char *text, GError **error)
+char *dol_file_path_clean(const char *text, GError **error)
 {
         g_auto(GStrv) parts = g_strsplit(text, "/", -1);
         g_autoptr(GString) path = g_string_new(NULL);
@@ -138,10 +138,17 @@ char *dol_file_path_parse(const char *text, GError **error)
                 if (*parts[i] && strcmp(parts[i], ".") != 0)
                         g_string_append_printf(path, "%s%s", path->len ? "/" : "", parts[i]);
         }
-        if (path->len > PATH_BYTES_MAX) {
+        return g_strdup(path->str);
+}
+
+char *dol_file_path_parse(const char *text, GError **error)
+{
+        g_autofree char *path = dol_file_path_clean(text, error);
+
+        if (path && strlen(path) > PATH_BYTES_MAX) {
                 dol_fail(error, DOL_ERROR_INVALID, "expected a path of at most %d bytes, got %zu",
-                         PATH_BYTES_MAX, path->len);
+                         PATH_BYTES_MAX, strlen(path));
                 return NULL;
         }
-        return g_strdup(path->str);
+        return g_steal_pointer(&path);
 }

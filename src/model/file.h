@@ -80,3 +80,5 @@ void dol_file_change_encode(const dol_file_change *change, GString *to);
 /* "data/x" of "/data//./x/"; "" = the root. INVALID: with "..", or longer than 4095 bytes. The
  * caller's to g_free. */
 char *dol_file_path_parse(const char *text, GError **error);
+/* The same, of any length. */
+char *dol_file_path_clean(const char *text, GError **error);

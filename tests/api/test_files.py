@@ -64,7 +64,8 @@ def tree(top):
     """All that can be told of the files below a directory, without its own times."""
     found, inodes = {}, {}
     for directory, names, others in os.walk(os.fsencode(top)):
-        for name in names + others:
+        names.sort()
+        for name in sorted(names + others):
             path = os.path.join(directory, name)
             info = os.lstat(path)
             content = os.readlink(path) if stat.S_ISLNK(info.st_mode) else \

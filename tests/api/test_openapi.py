@@ -61,7 +61,8 @@ class Caller:
         self.called.add((path, method))
         concrete = re.sub(r"{(\w+)}", lambda match: arguments[match[1]], path)
         if isinstance(body, bytes):
-            assert list(operation["requestBody"]["content"]) == ["application/vnd.dolium.stream"]
+            assert list(operation["requestBody"]["content"]) == [
+                "application/x-tar" if path.endswith("/tar") else "application/vnd.dolium.stream"]
         elif body is not None:
             schema = operation["requestBody"]["content"]["application/json"]["schema"]
             complaints = self.checker.errors(schema, body)
@@ -125,6 +126,9 @@ def test_every_operation_answers_as_described(daemon, document):
         call("GET", route + "/file", status=200, query={"path": "/file"}, **arguments)
         call("GET", route + "/file", status=404, query={"path": "/nosuch"}, **arguments)
         call("GET", route + "/files/diff", status=200, query={"base": "a@s"}, **arguments)
+        tar = call("GET", route + "/tar", status=200, query={"path": "/link"}, **arguments).body
+    call("POST", volume + "/tar", tar, 200, volume="tar", query={"size": "64M"})
+    call("POST", volume + "/tar", tar, 409, volume="tar")
     call("POST", snapshot + "/files/restore", {"paths": ["file"]}, 409, snapshot="a@t")
     call("POST", snapshot + "/files/restore", {"paths": ["file"], "to": "/d"}, 200, snapshot="a@t")
     call("POST", volume + "/unmount", {"id": "one"}, 200, volume="a")

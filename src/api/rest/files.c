@@ -5,6 +5,7 @@
 #include "api/rest/private.h"
 
 #include "base/clock.h"
+#include "codec/units.h"
 
 #include <string.h>
 
@@ -164,6 +165,56 @@ DOL_REST_HANDLER(files_read)
         if (ok && !to.stream) /* an empty file */
                 to.stream = dol_http_stream_begin(request, to.content_type);
         return end(&to, ok, error);
+}
+
+DOL_REST_HANDLER(tar_write)
+{
+        dol_engine *engine = dol_rest_engine(user, error);
+        answer to = {.request = request, .content_type = "application/x-tar"};
+
+        return engine &&
+               end(&to,
+                   dol_engine_tar_write(engine, dol_http_call(request), reference_of(request),
+                                        path_of(request), add_bytes, &to, error),
+                   error);
+}
+
+static bool read_bytes(void *to, size_t max, size_t *ret_size, void *user, GError **error)
+{
+        return dol_http_read(user, to, max, ret_size, error);
+}
+
+/* What the query says about the new volume. */
+static bool read_wanted(dol_http_request *request, dol_volume *ret, GError **error)
+{
+        const char *size = dol_http_query(request, "size");
+        int fs;
+
+        dol_volume_spec_init(&ret->spec);
+        ret->name = g_strdup(dol_http_argument(request, "volume"));
+        ret->spec.pool = g_strdup(dol_http_query(request, "pool"));
+        if (size && !dol_size_parse(size, &ret->spec.size, error))
+                return dol_fail_while(error, "size");
+        if (!dol_rest_query_word(request, "fs", dol_fs_words, &fs, error))
+                return false;
+        if (fs >= 0)
+                ret->spec.fs = (dol_fs_kind)fs;
+        return true;
+}
+
+DOL_REST_HANDLER(tar_import)
+{
+        dol_engine *engine = dol_rest_engine(user, error);
+        g_autoptr(dol_volume) want = g_new0(dol_volume, 1);
+        g_autoptr(dol_volume) volume = NULL;
+        dol_call call = *dol_http_call(request);
+
+        call.actor = "rest";
+        if (!engine || !read_wanted(request, want, error) ||
+            !dol_engine_tar_import(engine, &call, want, read_bytes, request, &volume, error))
+                return false;
+        dol_rest_reply_volume(request, 200, volume);
+        return true;
 }
 
 /* ---- restore ---- */

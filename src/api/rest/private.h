@@ -76,6 +76,8 @@ DOL_REST_HANDLER(schedule_get);
 DOL_REST_HANDLER(schedule_change);
 DOL_REST_HANDLER(schedule_delete);
 DOL_REST_HANDLER(schedule_run);
+DOL_REST_HANDLER(tar_write);
+DOL_REST_HANDLER(tar_import);
 DOL_REST_HANDLER(pool_list);
 DOL_REST_HANDLER(pool_create);
 DOL_REST_HANDLER(pool_get);

@@ -82,6 +82,18 @@ static const dol_http_parameter volume_files_diff_query[] = {
         {NULL},
 };
 
+static const dol_http_parameter tar_query[] = {
+        {"path", "which file or directory; otherwise all"},
+        {NULL},
+};
+static const dol_http_parameter tar_import_query[] = {
+        {"size", "of the volume; 10G"},
+        {"fs", "ext4 or xfs; directory in pools of directories"},
+        {"pool", "in which pool; otherwise one is chosen"},
+        {NULL},
+};
+
+#define TAR_TYPE    "application/x-tar"
 #define FILES_FLAGS (DOL_ROUTE_STREAM | DOL_ROUTE_TRANSFER)
 
 #define SNAPSHOT "/v1/snapshots/{snapshot}"
@@ -154,17 +166,26 @@ const dol_http_route dol_rest_routes[] = {
          "List files of a snapshot: the one at a path, and what it holds", NULL,
          &dol_file_list_schema, 200, files_query},
         {"GET", SNAPSHOT "/file", dol_rest_files_read, FILES_FLAGS,
-         "Read a file of a snapshot: its bytes", NULL, NULL, 200, file_query},
+         "Read a file of a snapshot: its bytes", NULL, NULL, 200, file_query,
+         "application/octet-stream"},
         {"GET", SNAPSHOT "/files/diff", dol_rest_files_diff, FILES_FLAGS,
          "List the files that differ from those of an earlier snapshot", NULL,
          &dol_file_change_list_schema, 200, files_diff_query},
         {"POST", SNAPSHOT "/files/restore", dol_rest_files_restore,
          DOL_ROUTE_LONG | DOL_ROUTE_TRANSFER, "Copy files from a snapshot back into its volume",
          &dol_files_body_schema, &dol_files_restored_schema, 200, dol_rest_wait_query},
+        {"GET", SNAPSHOT "/tar", dol_rest_tar_write, FILES_FLAGS,
+         "Send files of a snapshot as a tar stream", NULL, NULL, 200, tar_query, TAR_TYPE},
+        {"GET", VOLUME "/tar", dol_rest_tar_write, FILES_FLAGS,
+         "Send files of a volume as a tar stream", NULL, NULL, 200, tar_query, TAR_TYPE},
+        {"POST", VOLUME "/tar", dol_rest_tar_import, DOL_ROUTE_UPLOAD | DOL_ROUTE_TRANSFER,
+         "Make a volume from a tar stream", NULL, &dol_volume_schema, 200, tar_import_query,
+         TAR_TYPE},
         {"GET", VOLUME "/files", dol_rest_files_list, FILES_FLAGS,
          "List files of a volume as it is now", NULL, &dol_file_list_schema, 200, files_query},
         {"GET", VOLUME "/file", dol_rest_files_read, FILES_FLAGS,
-         "Read a file of a volume: its bytes", NULL, NULL, 200, file_query},
+         "Read a file of a volume: its bytes", NULL, NULL, 200, file_query,
+         "application/octet-stream"},
         {"GET", VOLUME "/files/diff", dol_rest_files_diff, FILES_FLAGS,
          "List the files that differ now from those of a snapshot", NULL,
          &dol_file_change_list_schema, 200, volume_files_diff_query},

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dolium files: looking into a volume or a snapshot, and bringing files back. */
+#include "cmd/dolium/files.h"
+
 #include "cmd/dolium/body.h"
 #include "cmd/dolium/show.h"
 
@@ -12,8 +14,7 @@ static bool is_snapshot(const char *reference)
         return strchr(reference, '@') || g_str_has_prefix(reference, "uid:");
 }
 
-/* "/v1/snapshots/db@x/file", or that of the volume; with the path in the query. */
-static char *route_of(const dol_cli *cli, const char *what, const char *path, bool recursive)
+char *dol_files_route(const dol_cli *cli, const char *what, const char *path, bool recursive)
 {
         const char *reference = dol_args_word(&cli->args, 0);
         g_autofree char *start = is_snapshot(reference) ? dol_path("/v1/snapshots/%s/", reference)
@@ -33,7 +34,7 @@ static char *route_of(const dol_cli *cli, const char *what, const char *path, bo
 static bool list_one(dol_cli *cli, const char *path, json_t *all, GError **error)
 {
         g_autofree char *route =
-                route_of(cli, "files", path, dol_args_is_on(&cli->args, "recursive"));
+                dol_files_route(cli, "files", path, dol_args_is_on(&cli->args, "recursive"));
         g_autoptr(dol_json) items = NULL;
 
         if (!dol_cli_items(cli, route, &items, error))
@@ -85,27 +86,34 @@ static bool write_out(const void *bytes, size_t size, void *user, GError **error
                dol_fail_errno(error, errno, "write to standard output");
 }
 
-/* Pours an answer of any length into standard output. */
-static bool pour(dol_cli *cli, const char *route, GError **error)
+bool dol_files_transfer(dol_cli *cli, const char *route,
+                        bool (*write)(const void *bytes, size_t size, void *user, GError **error),
+                        void *user, GError **error)
 {
-        const dol_http_transfer transfer = {.method = "GET", .path = route, .write = write_out};
+        const dol_http_transfer transfer = {
+                .method = "GET", .path = route, .write = write, .user = user};
         g_auto(dol_http_answer) answer = {0};
         dol_call call = dol_cli_call(cli, true);
 
         if (!dol_cli_http(cli, error) ||
             !dol_http_client_transfer(cli->http, &call, &transfer, &answer, error))
                 return false;
-        if (answer.status != 200)
-                return dol_cli_fail_answer(cli, &answer, error);
-        return fflush(stdout) == 0 || dol_fail_errno(error, errno, "write to standard output");
+        return answer.status == 200 || dol_cli_fail_answer(cli, &answer, error);
+}
+
+bool dol_files_pour(dol_cli *cli, const char *route, GError **error)
+{
+        return dol_files_transfer(cli, route, write_out, NULL, error) &&
+               (fflush(stdout) == 0 || dol_fail_errno(error, errno, "write to standard output"));
 }
 
 static bool run_cat(dol_cli *cli, GError **error)
 {
         for (unsigned i = 1; i < dol_args_count(&cli->args); i++) {
-                g_autofree char *route = route_of(cli, "file", dol_args_word(&cli->args, i), false);
+                g_autofree char *route =
+                        dol_files_route(cli, "file", dol_args_word(&cli->args, i), false);
 
-                if (!pour(cli, route, error))
+                if (!dol_files_pour(cli, route, error))
                         return false;
         }
         return true;
@@ -167,7 +175,8 @@ static const dol_command restore_command = {
         .run = run_restore,
 };
 
-static const dol_command *const commands[] = {&ls_command, &cat_command, &restore_command, NULL};
+static const dol_command *const commands[] = {&ls_command, &cat_command, &dol_files_cp_command,
+                                              &restore_command, NULL};
 
 const dol_command dol_files_command = {
         .name = "files",

@@ -9,12 +9,21 @@
 #include "cmd/dolium/progress.h"
 #include "cmd/dolium/show.h"
 #include "codec/units.h"
+#include "host/tar.h"
 #include "stream/stream.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+
+static const char *const file_systems[] = {"ext4", "xfs", NULL};
+static const char *const formats[] = {"image", "tar", NULL};
+
+static bool is_tar(const dol_args *args)
+{
+        return g_strcmp0(dol_args_value(args, "format"), "tar") == 0;
+}
 
 /* "12M in 0.4 s": the last remark. */
 static void tell(const dol_cli *cli, const dol_progress *progress, uint64_t bytes)
@@ -38,20 +47,23 @@ static char *with_query(const char *place, const char *key, const char *value)
 
 typedef struct {
         dol_output output;
-        dol_stream_check *check; /* what is written is whole, or it is not kept */
+        dol_stream_check *check; /* what is written is whole, or it is not kept; NULL: a tar */
+        uint64_t written;
         dol_progress progress;
 } exporting;
 
 static bool take_bytes(const void *bytes, size_t size, void *user, GError **error)
 {
         exporting *state = user;
-        uint64_t done, all;
+        uint64_t done, all = 0;
 
-        if (!dol_stream_check_feed(state->check, bytes, size, error))
+        if (state->check && !dol_stream_check_feed(state->check, bytes, size, error))
                 return false;
         if (!dol_write_all(state->output.fd, bytes, size, error))
                 return dol_fail_while(error, "'%s'", state->output.name);
-        dol_stream_check_progress(state->check, &done, &all);
+        done = state->written += size;
+        if (state->check)
+                dol_stream_check_progress(state->check, &done, &all);
         dol_progress_show(&state->progress, done, all);
         return true;
 }
@@ -59,10 +71,11 @@ static bool take_bytes(const void *bytes, size_t size, void *user, GError **erro
 static char *export_path(const dol_args *args)
 {
         const char *from = dol_args_word(args, 0);
-        g_autofree char *place = strchr(from, '@') ? dol_path("/v1/snapshots/%s/export", from)
-                                                   : dol_path("/v1/volumes/%s/export", from);
+        g_autofree char *place = strchr(from, '@') ? dol_path("/v1/snapshots/%s/", from)
+                                                   : dol_path("/v1/volumes/%s/", from);
+        g_autofree char *route = g_strconcat(place, is_tar(args) ? "tar" : "export", NULL);
 
-        return with_query(place, "base", dol_args_value(args, "base"));
+        return with_query(route, "base", dol_args_value(args, "base"));
 }
 
 static bool receive(dol_cli *cli, exporting *state, GError **error)
@@ -78,17 +91,19 @@ static bool receive(dol_cli *cli, exporting *state, GError **error)
                 return false;
         if (answer.status != 200)
                 return dol_cli_fail_answer(cli, &answer, error);
-        return dol_stream_check_end(state->check, error);
+        return !state->check || dol_stream_check_end(state->check, error);
 }
 
 static bool run_export(dol_cli *cli, GError **error)
 {
         g_autofree char *what = g_strdup_printf("export of '%s'", dol_args_word(&cli->args, 0));
-        g_autoptr(dol_stream_check) check = dol_stream_check_new();
+        g_autoptr(dol_stream_check) check = is_tar(&cli->args) ? NULL : dol_stream_check_new();
         exporting state = {.check = check};
         uint64_t done, all;
         bool ok;
 
+        if (!check && dol_args_given(&cli->args, "base"))
+                return dol_fail(error, DOL_ERROR_INVALID, "--base: a tar holds all files");
         if (!dol_output_open(dol_args_word(&cli->args, 1), &state.output, error))
                 return false;
         dol_progress_begin(&state.progress, cli, what);
@@ -96,7 +111,9 @@ static bool run_export(dol_cli *cli, GError **error)
         dol_progress_end(&state.progress);
         ok = ok && dol_output_finish(&state.output, error);
         dol_output_clear(&state.output);
-        dol_stream_check_progress(check, &done, &all);
+        done = state.written;
+        if (check)
+                dol_stream_check_progress(check, &done, &all);
         if (ok)
                 tell(cli, &state.progress, done);
         return ok;
@@ -107,6 +124,8 @@ static const dol_argument export_arguments[] = {
 static const dol_option export_options[] = {
         {"base", DOL_VALUE_SNAPSHOT, .metavar = "VOLUME@NAME",
          .doc = "only what changed since this snapshot of the same volume"},
+        {"format", DOL_VALUE_WORD, .metavar = "FORMAT", .words = formats,
+         .doc = "image: its blocks; tar: its files"},
         {NULL},
 };
 
@@ -163,14 +182,26 @@ static bool open_input(const char *path, importing *ret, GError **error)
         return true;
 }
 
+static char *import_path(const dol_args *args)
+{
+        const char *name = dol_args_word(args, 0);
+        g_autofree char *place = is_tar(args) ? dol_path("/v1/volumes/%s/tar", name)
+                                              : dol_path("/v1/volumes/%s/import", name);
+        GString *path = g_string_new(place);
+
+        dol_path_add(path, "pool", dol_args_value(args, "pool"));
+        dol_path_add(path, "size", dol_args_value(args, "size"));
+        dol_path_add(path, "fs", dol_args_value(args, "fs"));
+        return g_string_free(path, false);
+}
+
 static bool send_it(dol_cli *cli, importing *state, json_t **ret_volume, GError **error)
 {
-        g_autofree char *place = dol_path("/v1/volumes/%s/import", dol_args_word(&cli->args, 0));
-        g_autofree char *path = with_query(place, "pool", dol_args_value(&cli->args, "pool"));
+        g_autofree char *path = import_path(&cli->args);
         const dol_http_transfer transfer = {
                 .method = "POST",
                 .path = path,
-                .content_type = DOL_STREAM_MEDIA_TYPE,
+                .content_type = is_tar(&cli->args) ? DOL_TAR_MEDIA_TYPE : DOL_STREAM_MEDIA_TYPE,
                 .read = give_bytes,
                 .size = -1, /* a file may grow meanwhile */
                 .user = state,
@@ -193,8 +224,13 @@ static bool run_import(dol_cli *cli, GError **error)
         g_autofree char *what = g_strdup_printf("import of '%s'", dol_args_word(&cli->args, 0));
         g_autoptr(dol_json) volume = NULL;
         importing state = {.fd = -1};
-        bool ok = open_input(dol_args_word(&cli->args, 1), &state, error);
+        bool ok;
 
+        if (!is_tar(&cli->args) &&
+            (dol_args_given(&cli->args, "size") || dol_args_given(&cli->args, "fs")))
+                return dol_fail(error, DOL_ERROR_INVALID,
+                                "--size, --fs: only with --format tar; an image has its own");
+        ok = open_input(dol_args_word(&cli->args, 1), &state, error);
         dol_progress_begin(&state.progress, cli, what);
         ok = ok && send_it(cli, &state, &volume, error);
         dol_progress_end(&state.progress);
@@ -210,6 +246,11 @@ static const dol_argument import_arguments[] = {
         {"NAME", DOL_VALUE_TEXT}, {"FILE", DOL_VALUE_PATH}, {NULL}};
 static const dol_option import_options[] = {
         {"pool", DOL_VALUE_POOL, .metavar = "POOL", .doc = "in which pool; default: one is chosen"},
+        {"format", DOL_VALUE_WORD, .metavar = "FORMAT", .words = formats,
+         .doc = "image: what export wrote; tar: files, for a new volume"},
+        {"size", DOL_VALUE_SIZE, 's', .metavar = "SIZE", .doc = "of a tar's volume, default 10G"},
+        {"fs", DOL_VALUE_WORD, .metavar = "KIND", .words = file_systems,
+         .doc = "of a tar's volume, default ext4"},
         {NULL},
 };
 
