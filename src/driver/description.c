@@ -73,6 +73,7 @@ bool dol_description_write(const char *root, const dol_volume *volume, GError **
 
         lasting.status.attachment = NULL;
         lasting.status.received = NULL; /* a mount ends it */
+        lasting.status.received_apart = 0;
         lasting.status.used = 0;
         lasting.status.available = 0;
         lasting.status.allocated = 0;

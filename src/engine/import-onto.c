@@ -119,15 +119,32 @@ static void undo(dol_incoming *in, const GError *why)
         dol_snapshot_index_remove(in->engine->snapshots, in->snapshot->uid);
 }
 
+/* Is the volume still what its last import has made of it? A mount ends that, and so does whoever
+ * writes to it by other ways. */
+static bool is_untouched(const dol_incoming *in, const dol_snapshot *base, bool *ret,
+                         GError **error)
+{
+        const char *state = base->source ? base->source : base->uid;
+        uint64_t apart;
+
+        *ret = g_strcmp0(in->volume->status.received, state) == 0;
+        if (!*ret)
+                return true;
+        if (!dol_incoming_distance(in, base->uid, &apart, error))
+                return false;
+        *ret = apart == in->volume->status.received_apart;
+        return true;
+}
+
 /* The reader's last word is the end of the stream: it was whole. */
 static bool receive(dol_incoming *in, const dol_snapshot *base, GError **error)
 {
-        const char *state = base->source ? base->source : base->uid;
+        bool untouched;
 
-        if (!dol_incoming_receive(in, base->uid, error))
+        if (!dol_incoming_receive(in, base->uid, error) ||
+            !is_untouched(in, base, &untouched, error))
                 return false;
-        /* what was written since the last import is kept */
-        if (g_strcmp0(in->volume->status.received, state) != 0 &&
+        if (!untouched &&
             !dol_volume_keep_state(in->engine, in->call, in->volume, "before-import-", error))
                 return false;
         return commit_snapshot(in, error);

@@ -77,6 +77,20 @@ bool dol_incoming_receive(dol_incoming *in, const char *base, GError **error)
 
 /* ---- the end ---- */
 
+static bool add_length(uint64_t offset, uint64_t length, bool data, void *user)
+{
+        *(uint64_t *)user += length;
+        return true;
+}
+
+bool dol_incoming_distance(const dol_incoming *in, const char *snapshot, uint64_t *ret,
+                           GError **error)
+{
+        *ret = 0;
+        return dol_pool_diff(in->pool, in->call, in->volume->uid, snapshot, NULL, add_length, ret,
+                             error);
+}
+
 /* A stream of no snapshot leaves none: it goes by an operation of its own. */
 static running_operation *drop_snapshot(const dol_incoming *in, dol_txn *txn)
 {
@@ -96,6 +110,9 @@ bool dol_incoming_finish(dol_incoming *in, GError **error)
         g_autoptr(GError) why = NULL;
         const char *kept = in->snapshot->source;
 
+        if (kept && !dol_incoming_distance(in, in->snapshot->uid,
+                                           &in->volume->status.received_apart, error))
+                return false;
         in->snapshot->phase = DOL_SNAPSHOT_READY;
         if (!kept)
                 drop = drop_snapshot(in, txn);

@@ -363,6 +363,9 @@ dol_snapshot *dol_incoming_snapshot_new(const dol_incoming *in);
 bool dol_incoming_commit(dol_incoming *in, dol_txn *txn, GError **error);
 /* Reads the stream to its end into the snapshot, over `base` (a uid; NULL = zeroes). */
 bool dol_incoming_receive(dol_incoming *in, const char *base, GError **error);
+/* Bytes in which the volume differs from a snapshot of its own. */
+bool dol_incoming_distance(const dol_incoming *in, const char *snapshot, uint64_t *ret,
+                           GError **error);
 /* The last commit: volume and snapshot are ready, or the snapshot goes, and the operation ends. */
 bool dol_incoming_finish(dol_incoming *in, GError **error);
 

@@ -88,6 +88,7 @@ static const dol_field status_fields[] = {
         {"size", DOL_SIZE, AT(size), DOL_SHOW_EMPTY,
          .doc = "the size it really has; below spec.size while a grow has not ended"},
         {"received", DOL_STRING, AT(received), DOL_INTERNAL},
+        {"received_apart", DOL_UINT, AT(received_apart), DOL_INTERNAL},
         {"origin", DOL_STRING, AT(origin), DOL_INTERNAL},
         {"used", DOL_SIZE, AT(used), DOL_SHOW_EMPTY, .doc = "bytes used in its file system"},
         {"available", DOL_SIZE, AT(available), DOL_SHOW_EMPTY,

@@ -92,9 +92,10 @@ typedef struct {
         bool size_enforced; /* false in pools that cannot (driver dir) */
         uint64_t size;      /* what it really has; below spec.size while a grow has not ended */
         char *received;     /* uid of the imported snapshot whose state it has, until a mount */
-        char *origin;       /* "<uid of a volume>[/<uid of a snapshot>]" of a clone */
-        uint64_t used;      /* bytes used in the file system; filled when shown */
-        uint64_t available; /* bytes left in it; filled when shown */
+        uint64_t received_apart; /* bytes in which it differs from that even so: its own UUID */
+        char *origin;            /* "<uid of a volume>[/<uid of a snapshot>]" of a clone */
+        uint64_t used;           /* bytes used in the file system; filled when shown */
+        uint64_t available;      /* bytes left in it; filled when shown */
         uint64_t inodes, inodes_used; /* filled when shown, while mounted */
         uint64_t allocated;           /* bytes it takes in its pool; filled when shown */
         dol_attachment *attachment;   /* NULL while not in use; kept apart in the store */

@@ -218,6 +218,8 @@ enum MHD_Result dol_http_upload_take(dol_http_request *request, struct MHD_Conne
                                      const char *bytes, size_t *size);
 /* It is whole: true when the connection waits for the answer now. */
 bool dol_http_upload_end(dol_http_request *request, struct MHD_Connection *mhd);
+/* The server stops: a body that is still coming is not waited for. */
+void dol_http_upload_cut(dol_http_request *request);
 /* Answers while the body is still coming, and takes the text; false when it is not. */
 bool dol_http_upload_answer(dol_http_request *request, int status, const char *content_type,
                             GString *text);

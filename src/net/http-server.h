@@ -78,9 +78,9 @@ typedef struct {
 
 /* Starts serving. On failure listen_fd is closed too. */
 dol_http_server *dol_http_server_start(const dol_http_config *config, GError **error);
-/* Stops accepting, ends the streams, lets running requests end (up to `grace_usec`), closes
- * everything. A handler that is still running then is cancelled and may go on without a client:
- * free the workers after this, and after them what the handlers use. NULL is fine. */
+/* Stops accepting, ends the streams and uploads, lets running requests end (up to `grace_usec`),
+ * closes everything. A handler that is still running then is cancelled and may go on without a
+ * client: free the workers after this, and after them what the handlers use. NULL is fine. */
 void dol_http_server_stop(dol_http_server *server, int64_t grace_usec);
 
 /* What was asked. Strings live as long as the request. */

@@ -163,7 +163,7 @@ static void close_stream_of(dol_http_request *request)
         dol_http_stream_unref(stream);
 }
 
-/* Refuses what is new, ends streams and connections between requests. */
+/* Refuses what is new, ends streams, uploads and connections between requests. */
 static void begin_stop(dol_http_server *server)
 {
         g_autoptr(GPtrArray) requests = NULL;
@@ -175,6 +175,7 @@ static void begin_stop(dol_http_server *server)
         pthread_mutex_unlock(&server->lock);
         for (unsigned i = 0; i < requests->len; i++) {
                 close_stream_of(requests->pdata[i]);
+                dol_http_upload_cut(requests->pdata[i]);
                 dol_http_request_unref(requests->pdata[i]);
         }
 }

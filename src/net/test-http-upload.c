@@ -338,13 +338,16 @@ static void test_server_stops(void)
 {
         g_autoptr(http_fixture) fixture = begin();
         dol_autofd fd = -1;
+        int64_t began;
 
         http_fixture_start(fixture);
         fd = http_connect(fixture);
         http_say(fd, "POST /count HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx");
         while (!atomic_load(&received))
                 g_usleep(1000);
-        http_fixture_stop(fixture, 50 * DOL_USEC_PER_MSEC);
+        began = dol_monotonic_usec();
+        http_fixture_stop(fixture, 10 * DOL_USEC_PER_SEC);
+        g_assert_cmpint(dol_monotonic_usec() - began, <, 5 * DOL_USEC_PER_SEC);
         g_assert_cmpint(wait_failed(), ==, DOL_ERROR_UNAVAILABLE);
         g_assert_true(http_wait_closed(fd, 5 * DOL_USEC_PER_SEC));
 }

@@ -110,6 +110,21 @@ bool dol_http_upload_answer(dol_http_request *request, int status, const char *c
         return true;
 }
 
+void dol_http_upload_cut(dol_http_request *request)
+{
+        pthread_mutex_lock(&request->lock);
+        if (!request->upload.queue || request->upload.is_whole || request->state != DOL_HTTP_OPEN) {
+                pthread_mutex_unlock(&request->lock);
+                return;
+        }
+        request->state = DOL_HTTP_DROPPED;
+        atomic_store(&request->cancelled, true);
+        pthread_cond_broadcast(&request->upload.arrived);
+        resume(request);
+        pthread_mutex_unlock(&request->lock);
+        dol_http_request_shut(request);
+}
+
 /* ---- on the loop's thread ---- */
 
 static enum MHD_Result throw_away(dol_http_request *request, size_t *size)

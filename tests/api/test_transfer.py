@@ -6,6 +6,7 @@ import os
 import socket
 import struct
 import threading
+import time
 
 import pytest
 from api.test_snapshots import frozen, place, read, snapshot, write
@@ -317,6 +318,55 @@ def test_the_client_goes(daemon):
     for name in ("db", "copy"):
         daemon.rest.remove(name)
     assert_at_rest(daemon)
+
+
+def test_the_reconciler_lets_it_be(make_daemon):
+    """What is being imported is no unknown volume, no lost one and no left-over."""
+    daemon = make_daemon(config={"survey_period": "100ms", "reconcile_period": "100ms"})
+    daemon.rest.create("db")
+    snapshot(daemon, "one", "db")
+    snapshot(daemon, "two", "db")
+    for name, stream in (("copy", stream_of(daemon, "db@one")),
+                         ("copy", stream_of(daemon, "db@two", "db@one"))):
+        connection = raw_import(daemon, name, stream[:-10], len(stream))
+        time.sleep(1)
+        assert daemon.rest.must("GET", "/v1/pools/default/unknown")["items"] == []
+        connection.sendall(stream[-10:])
+        assert connection.recv(100).startswith(b"HTTP/1.1 200")
+        connection.close()
+    odd = [e for e in daemon.rest.events() if e["level"] != "normal"]
+    assert not odd, odd
+    assert_at_rest(daemon)
+
+
+def test_stopped_in_the_middle(make_daemon):
+    """The daemon does not wait for a stream that may take hours; nor does it leave half of it."""
+    daemon = make_daemon()
+    daemon.rest.create("db")
+    stream = stream_of(daemon, "db")
+    connection = raw_import(daemon, "copy", stream[:-10], len(stream))
+    until(lambda: daemon.rest.exists("copy"), 10, "it has begun")
+    began = time.monotonic()
+    daemon.stop()
+    assert time.monotonic() - began < 5
+    connection.close()
+    daemon.start()
+    assert not daemon.rest.exists("copy")
+    assert_at_rest(daemon)
+
+
+def test_written_past_the_daemon(daemon):
+    """A volume that was changed without being mounted: what is there is kept, too."""
+    daemon.rest.create("raw", "32M", fs="none")
+    snapshot(daemon, "one", "raw")
+    full = stream_of(daemon, "raw@one")
+    snapshot(daemon, "two", "raw")
+    uid = must_bring(daemon, "copy", full)["uid"]
+    with open(f"{daemon.state_dir}/pools/default/volumes/{uid}/disk", "r+b") as file:
+        file.write(b"x" * 4096)
+        os.fsync(file.fileno())
+    must_bring(daemon, "copy", stream_of(daemon, "raw@two", "raw@one"))
+    assert {name[:14] for name in snapshots(daemon, "copy")} == {"one", "before-import-", "two"}
 
 
 def test_the_taker_goes(daemon):
