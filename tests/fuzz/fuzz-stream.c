@@ -19,7 +19,8 @@ static bool from_bytes(void *to, size_t max, size_t *ret_size, void *user, GErro
         cursor *from = user;
 
         *ret_size = MIN(MIN(max, from->size - from->at), 1 + from->at % 97);
-        memcpy(to, from->bytes + from->at, *ret_size);
+        if (*ret_size) /* no bytes may be at no address */
+                memcpy(to, from->bytes + from->at, *ret_size);
         from->at += *ret_size;
         return true;
 }
