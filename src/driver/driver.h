@@ -174,6 +174,10 @@ typedef struct dol_driver {
          * of a clone. A device that nobody has open is detached; else: BUSY. */
         bool (*revert)(void *pool, const dol_call *call, const char *volume, const char *snapshot,
                        char **ret_fs_uuid, GError **error);
+        /* An unnamed copy of the volume's data as they are now, sharing blocks, that goes with its
+         * descriptor. The caller has frozen the file system where that matters. */
+        bool (*copy)(void *pool, const dol_call *call, const char *uid, int *ret_fd,
+                     GError **error);
         /* Ranges in which two images of one volume may differ: base is a snapshot (NULL: nothing,
          * so all that is allocated), target a snapshot (NULL: the volume as it is now). */
         bool (*diff)(void *pool, const dol_call *call, const char *volume, const char *base,

@@ -127,6 +127,16 @@ bool dol_pool_clone(dol_pool *pool, const dol_call *call, const char *volume, co
         return true;
 }
 
+bool dol_pool_copy(dol_pool *pool, const dol_call *call, const char *uid, int *ret_fd,
+                   GError **error)
+{
+        if (!pool->driver->copy)
+                return dol_pool_cannot(pool, "copy volumes", error);
+        return dol_pool_begin_on(pool, call, uid, "driver.copy.before", error) &&
+               dol_pool_end(pool, pool->driver->copy(pool->data, call, uid, ret_fd, error),
+                            "driver.copy.after", error);
+}
+
 bool dol_pool_revert(dol_pool *pool, const dol_call *call, const char *volume, const char *snapshot,
                      char **ret_fs_uuid, GError **error)
 {

@@ -62,6 +62,8 @@ bool dol_pool_snapshot_detach(dol_pool *pool, const dol_call *call, const char *
                               const char *uid, GError **error);
 bool dol_pool_clone(dol_pool *pool, const dol_call *call, const char *volume, const char *snapshot,
                     const dol_volume *want, char **ret_fs_uuid, GError **error);
+bool dol_pool_copy(dol_pool *pool, const dol_call *call, const char *uid, int *ret_fd,
+                   GError **error);
 bool dol_pool_revert(dol_pool *pool, const dol_call *call, const char *volume, const char *snapshot,
                      char **ret_fs_uuid, GError **error);
 bool dol_pool_snapshot_read(dol_pool *pool, const dol_call *call, const char *volume,

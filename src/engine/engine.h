@@ -12,6 +12,7 @@
 #pragma once
 
 #include "base/call.h"
+#include "model/check.h"
 #include "model/event.h"
 #include "model/file.h"
 #include "model/operation.h"
@@ -147,6 +148,11 @@ bool dol_engine_unpublish(dol_engine *engine, const dol_call *call, const char *
  * Never smaller. After a failed grow, the size it really has (status.size) gives the rest up. */
 bool dol_engine_resize(dol_engine *engine, const dol_call *call, const char *reference,
                        uint64_t size, dol_volume **ret_volume, GError **error);
+
+/* Checks the file system of a volume, also while it is in use: a copy of the moment. With `repair`
+ * repairs it, while nobody uses it; else: BUSY. Errors that were found are no failure. */
+bool dol_engine_check(dol_engine *engine, const dol_call *call, const char *reference, bool repair,
+                      dol_volume_check **ret_check, GError **error);
 
 /* ---- snapshots: referred to as VOLUME@NAME, or uid:<uid> ---- */
 

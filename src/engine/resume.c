@@ -149,6 +149,13 @@ static bool resume_revert(dol_engine *engine, const dol_call *call, running_oper
         return dol_revert_finish(engine, call, operation, volume, error);
 }
 
+/* What it looked at went with the process; a repair may be asked for again. */
+static bool resume_check(dol_engine *engine, const dol_call *call, running_operation *operation,
+                         dol_volume *volume, GError **error)
+{
+        return end(engine, operation, "interrupted", error);
+}
+
 static bool (*const resume_by_kind[])(dol_engine *engine, const dol_call *call,
                                       running_operation *operation, dol_volume *volume,
                                       GError **error) = {
@@ -165,6 +172,7 @@ static bool (*const resume_by_kind[])(dol_engine *engine, const dol_call *call,
         [DOL_OPERATION_REVERT] = resume_revert,
         [DOL_OPERATION_EXPORT] = resume_export,
         [DOL_OPERATION_IMPORT] = resume_import,
+        [DOL_OPERATION_CHECK] = resume_check,
 };
 
 /* A guard thaws when doliumd dies; should it have died too, nothing else may wait for this. */
@@ -185,6 +193,8 @@ static void thaw_all(dol_engine *engine, const dol_call *call, const dol_operati
 {
         char **uids = record->snapshots;
 
+        if (record->operation == DOL_OPERATION_CHECK)
+                thaw(engine, call, record->volume);
         if (record->operation != DOL_OPERATION_SNAPSHOT &&
             record->operation != DOL_OPERATION_CREATE)
                 return;

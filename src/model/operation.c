@@ -4,7 +4,7 @@
 const char *const dol_operation_words[] = {"create",   "change",          "delete", "restore",
                                            "mount",    "unmount",         "adopt",  "resize",
                                            "snapshot", "snapshot-delete", "revert", "export",
-                                           "import",   "files-restore",   NULL};
+                                           "import",   "files-restore",   "check",  NULL};
 const char *const dol_operation_phase_words[] = {"running", "done", "failed", NULL};
 
 #define AT(member) offsetof(dol_operation, member)

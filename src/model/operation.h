@@ -26,6 +26,7 @@ typedef enum {
         DOL_OPERATION_EXPORT,        /* of `snapshots`, which go with it */
         DOL_OPERATION_IMPORT,        /* through the first of `snapshots` */
         DOL_OPERATION_FILES_RESTORE, /* of files from the first of `snapshots` */
+        DOL_OPERATION_CHECK,         /* of its file system, or its repair */
 } dol_operation_kind;
 
 typedef struct {

@@ -140,6 +140,7 @@ def test_every_operation_answers_as_described(daemon, document):
     call("POST", volume + "/import", stream, 200, volume="d", query={"pool": "default"})
     call("POST", volume + "/import", stream, 409, volume="d")
     call("POST", volumes, {"name": "c", "spec": {"from": "a@s"}}, 201)
+    call("POST", volume + "/check", {"repair": False}, 200, volume="a")
     schedules, schedule = "/v1/schedules", "/v1/schedules/{schedule}"
     nightly = {"name": "nightly", "spec": {"every": ["daily 02:00 keep 7"], "volumes": ["a"]}}
     call("POST", schedules, nightly, 201)

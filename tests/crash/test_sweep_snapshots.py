@@ -107,6 +107,23 @@ class Grow(Snapshots):
         assert self.content(daemon, what) == LATER
 
 
+class Look(Snapshots):
+    """A check of the file system, of a copy of the moment."""
+    repair = False
+
+    def run(self, daemon, what):
+        found = daemon.rest.must("POST", f"/v1/volumes/{what}/check", {"repair": self.repair})
+        assert found["clean"], found
+
+    def check(self, daemon, what, done):
+        assert self.names(daemon, what) == {"old"}
+        assert self.content(daemon, what) == LATER
+
+
+class Mend(Look):
+    mounted, repair = False, True
+
+
 class Scheduled(Snapshots):
     """A run of a schedule that keeps one: it takes the new snapshot and prunes the old one."""
 
@@ -147,7 +164,8 @@ class Scheduled(Snapshots):
 
 
 CASES = {"take": Take(), "drop": Drop(), "clone": CloneIt(), "clone-live": CloneLive(),
-         "put-back": PutBack(), "grow": Grow(), "scheduled": Scheduled()}
+         "put-back": PutBack(), "grow": Grow(), "scheduled": Scheduled(),
+         "check": Look(), "repair": Mend()}
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)

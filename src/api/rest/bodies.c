@@ -74,6 +74,14 @@ static const dol_field resize_fields[] = {
 const dol_schema dol_resize_body_schema = {"ResizeRequest", sizeof(dol_resize_body), resize_fields,
                                            "How large it becomes."};
 
+static const dol_field check_fields[] = {
+        {"repair", DOL_BOOL, offsetof(dol_check_body, repair), 0,
+         .doc = "repair what is found, while nobody uses it"},
+        {NULL},
+};
+const dol_schema dol_check_body_schema = {"CheckRequest", sizeof(dol_check_body), check_fields,
+                                          "How to check it."};
+
 #define AT(member) offsetof(dol_snapshot_body, member)
 static const dol_field snapshot_fields[] = {
         {"name", DOL_STRING, AT(name), DOL_REQUIRED, .doc = "name of the snapshot, or of each"},

@@ -53,6 +53,7 @@ DOL_REST_HANDLER(volume_mount);
 DOL_REST_HANDLER(volume_unmount);
 DOL_REST_HANDLER(volume_restore);
 DOL_REST_HANDLER(volume_resize);
+DOL_REST_HANDLER(volume_check);
 DOL_REST_HANDLER(volume_export);
 DOL_REST_HANDLER(volume_import);
 DOL_REST_HANDLER(snapshot_list);
@@ -123,6 +124,10 @@ typedef struct {
 } dol_resize_body;
 
 typedef struct {
+        bool repair;
+} dol_check_body;
+
+typedef struct {
         char *name;
         char **volumes;
         char *label;        /* or: all volumes with these labels */
@@ -153,6 +158,7 @@ extern const dol_schema dol_restore_body_schema;
 extern const dol_schema dol_adopt_body_schema;
 
 extern const dol_schema dol_resize_body_schema;
+extern const dol_schema dol_check_body_schema;
 extern const dol_schema dol_snapshot_body_schema;
 extern const dol_schema dol_snapshot_patch_schema;
 extern const dol_schema dol_revert_body_schema;

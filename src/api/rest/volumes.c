@@ -283,3 +283,19 @@ DOL_REST_HANDLER(volume_resize)
         dol_rest_reply_volume(request, 200, volume);
         return true;
 }
+
+DOL_REST_HANDLER(volume_check)
+{
+        dol_engine *engine = dol_rest_engine(user, error);
+        g_autoptr(dol_volume_check) check = NULL;
+        dol_check_body body;
+        dol_call call;
+
+        if (!engine || !dol_rest_decode_optional(request, &dol_check_body_schema, &body, error) ||
+            !dol_rest_begin(request, engine, &call, error) ||
+            !dol_engine_check(engine, &call, dol_http_argument(request, "volume"), body.repair,
+                              &check, error))
+                return false;
+        dol_http_reply_json(request, 200, &dol_volume_check_schema, check);
+        return true;
+}

@@ -95,6 +95,7 @@ const dol_driver dol_driver_image = {
         .snapshot_attach = image_snapshot_attach,
         .snapshot_detach = image_snapshot_detach,
         .clone = image_clone,
+        .copy = image_copy,
         .revert = image_revert,
         .diff = image_diff,
         .snapshot_read = image_snapshot_read,

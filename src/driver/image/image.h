@@ -91,6 +91,9 @@ bool image_snapshot_attach(void *pool, const dol_call *call, const char *volume,
 bool image_snapshot_detach(void *pool, const dol_call *call, const char *volume, const char *uid,
                            GError **error);
 
+/* copy.c */
+bool image_copy(void *pool, const dol_call *call, const char *uid, int *ret_fd, GError **error);
+
 /* clone.c */
 bool image_clone(void *pool, const dol_call *call, const char *volume, const char *snapshot,
                  const dol_volume *want, char **ret_fs_uuid, GError **error);
