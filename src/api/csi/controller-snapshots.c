@@ -7,17 +7,31 @@
 
 #include <string.h>
 
-static Csi__V1__Snapshot *show(csi_call *call, const dol_snapshot *snapshot)
+Csi__V1__Timestamp *dol_csi_timestamp(csi_call *call, int64_t usec)
+{
+        Csi__V1__Timestamp *time = dol_csi_message(call, &csi__v1__timestamp__descriptor);
+
+        time->seconds = usec / DOL_USEC_PER_SEC;
+        time->nanos = (int32_t)(usec % DOL_USEC_PER_SEC * 1000);
+        return time;
+}
+
+const char *dol_csi_snapshot_label(const dol_snapshot *snapshot, const char *key)
+{
+        return snapshot->labels ? g_hash_table_lookup(snapshot->labels, key) : NULL;
+}
+
+Csi__V1__Snapshot *dol_csi_snapshot(csi_call *call, const dol_snapshot *snapshot)
 {
         Csi__V1__Snapshot *shown = dol_csi_message(call, &csi__v1__snapshot__descriptor);
 
         shown->size_bytes = (int64_t)snapshot->size;
         shown->snapshot_id = dol_csi_text(call, snapshot->uid);
         shown->source_volume_id = dol_csi_text(call, snapshot->volume);
-        shown->creation_time = dol_csi_message(call, &csi__v1__timestamp__descriptor);
-        shown->creation_time->seconds = snapshot->created / DOL_USEC_PER_SEC;
-        shown->creation_time->nanos = (int32_t)(snapshot->created % DOL_USEC_PER_SEC * 1000);
+        shown->creation_time = dol_csi_timestamp(call, snapshot->created);
         shown->ready_to_use = snapshot->phase == DOL_SNAPSHOT_READY;
+        shown->group_snapshot_id =
+                dol_csi_text(call, dol_csi_snapshot_label(snapshot, DOL_CSI_GROUP_LABEL));
         return shown;
 }
 
@@ -51,11 +65,9 @@ static bool read_parameters(const Csi__V1__CreateSnapshotRequest *asked, GHashTa
                             GError **error)
 {
         for (size_t i = 0; i < asked->n_parameters; i++)
-                if (!dol_csi_parameter_label(labels, asked->parameters[i]->key,
-                                             asked->parameters[i]->value))
-                        return dol_fail(error, DOL_ERROR_INVALID,
-                                        "unknown parameter '%s' (snapshots have none)",
-                                        asked->parameters[i]->key);
+                if (!dol_csi_snapshot_parameter(labels, asked->parameters[i]->key,
+                                                asked->parameters[i]->value, error))
+                        return false;
         return true;
 }
 
@@ -72,7 +84,7 @@ static bool make(csi_call *call, const Csi__V1__CreateSnapshotRequest *asked, GH
 
         if (!dol_engine_snapshot_create(call->csi->engine, &call->call, &request, &made, error))
                 return false;
-        response->snapshot = show(call, made->pdata[0]);
+        response->snapshot = dol_csi_snapshot(call, made->pdata[0]);
         return true;
 }
 
@@ -88,7 +100,7 @@ static bool find_made(csi_call *call, const Csi__V1__CreateSnapshotRequest *aske
                 return dol_fail(error, DOL_ERROR_EXISTS,
                                 "name: a snapshot '%s' of another volume exists", asked->name);
         if (same)
-                response->snapshot = show(call, same);
+                response->snapshot = dol_csi_snapshot(call, same);
         return all != NULL;
 }
 
@@ -111,11 +123,22 @@ static bool create_snapshot(csi_call *call, const void *message, void *answer, G
                 return true;
         if (!(volume = dol_csi_find(call, asked->source_volume_id, error)))
                 return false;
-        dol_csi_label_name(&labels, asked->name);
+        dol_csi_label(&labels, DOL_CSI_NAME_LABEL, asked->name);
         return make(call, asked, labels, response, error);
 }
 
 /* ---- DeleteSnapshot, GetSnapshot ---- */
+
+/* Members of a group go with it. */
+static bool check_alone(csi_call *call, const char *reference, GError **error)
+{
+        g_autoptr(dol_snapshot) snapshot =
+                dol_engine_snapshot_get(call->csi->engine, reference, NULL);
+        const char *group = snapshot ? dol_csi_snapshot_label(snapshot, DOL_CSI_GROUP_LABEL) : NULL;
+
+        return !group || dol_fail(error, DOL_ERROR_INVALID,
+                                  "snapshot_id: it belongs to the group snapshot '%s'", group);
+}
 
 static bool delete_snapshot(csi_call *call, const void *message, void *answer, GError **error)
 {
@@ -125,7 +148,8 @@ static bool delete_snapshot(csi_call *call, const void *message, void *answer, G
         g_autoptr(GError) why = NULL;
 
         if (!dol_csi_required("snapshot_id", asked->snapshot_id, error) ||
-            !(pending = dol_csi_begin(call, asked->snapshot_id, error)))
+            !(pending = dol_csi_begin(call, asked->snapshot_id, error)) ||
+            !check_alone(call, reference, error))
                 return false;
         if (dol_engine_snapshot_delete(call->csi->engine, &call->call, reference, &why) ||
             dol_error_is(why, DOL_ERROR_NOT_FOUND))
@@ -144,7 +168,7 @@ static bool get_snapshot(csi_call *call, const void *message, void *answer, GErr
         if (!dol_csi_required("snapshot_id", asked->snapshot_id, error) ||
             !(snapshot = dol_engine_snapshot_get(call->csi->engine, reference, error)))
                 return false;
-        response->snapshot = show(call, snapshot);
+        response->snapshot = dol_csi_snapshot(call, snapshot);
         return true;
 }
 
@@ -182,7 +206,7 @@ static void add_entry(csi_call *call, const dol_snapshot *snapshot,
         Csi__V1__ListSnapshotsResponse__Entry *entry =
                 dol_csi_message(call, &csi__v1__list_snapshots_response__entry__descriptor);
 
-        entry->snapshot = show(call, snapshot);
+        entry->snapshot = dol_csi_snapshot(call, snapshot);
         response->entries[response->n_entries++] = entry;
 }
 

@@ -10,9 +10,14 @@
 const char *const dol_csi_mode_words[] = {"none", "controller", "node", "all", NULL};
 
 static const csi_method *const services[] = {
-        dol_csi_identity,         dol_csi_controller,           dol_csi_controller_publish,
-        dol_csi_controller_lists, dol_csi_controller_snapshots, dol_csi_node,
+        dol_csi_identity,
+        dol_csi_controller,
+        dol_csi_controller_publish,
+        dol_csi_controller_lists,
+        dol_csi_controller_snapshots,
+        dol_csi_node,
         dol_csi_node_about,
+        dol_csi_group,
 };
 
 /* Errors are told to the client; the log has those that are not its own doing. */

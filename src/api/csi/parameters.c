@@ -69,7 +69,7 @@ static const struct {
         {"trash", set_trash}, {"protect", set_protect}, {"mountopts", set_mountopts},
 };
 
-static void set_label(GHashTable **labels, const char *key, const char *value)
+void dol_csi_label(GHashTable **labels, const char *key, const char *value)
 {
         if (!*labels)
                 *labels = dol_map_new();
@@ -80,7 +80,7 @@ bool dol_csi_parameter_label(GHashTable **labels, const char *key, const char *v
 {
         if (!g_str_has_prefix(key, "csi.storage.k8s.io/"))
                 return false;
-        set_label(labels, key, value);
+        dol_csi_label(labels, key, value);
         return true;
 }
 
@@ -92,7 +92,7 @@ bool dol_csi_parameter(dol_volume *want, const char *key, const char *value, GEr
         if (dol_csi_parameter_label(&want->labels, key, value))
                 return true;
         if (g_str_has_prefix(key, prefix)) {
-                set_label(&want->labels, key + strlen(prefix), value);
+                dol_csi_label(&want->labels, key + strlen(prefix), value);
                 return true;
         }
         for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
@@ -105,18 +105,21 @@ bool dol_csi_parameter(dol_volume *want, const char *key, const char *value, GEr
                         key, known->str);
 }
 
+bool dol_csi_snapshot_parameter(GHashTable **labels, const char *key, const char *value,
+                                GError **error)
+{
+        return dol_csi_parameter_label(labels, key, value) ||
+               dol_fail(error, DOL_ERROR_INVALID, "unknown parameter '%s' (snapshots have none)",
+                        key);
+}
+
 char *dol_csi_name(const char *name, bool is_fine, GHashTable **labels)
 {
         g_autofree char *digest = NULL;
 
         if (is_fine)
                 return g_strdup(name);
-        set_label(labels, DOL_CSI_NAME_LABEL, name);
+        dol_csi_label(labels, DOL_CSI_NAME_LABEL, name);
         digest = g_compute_checksum_for_string(G_CHECKSUM_SHA1, name, -1);
         return g_strconcat("csi-", digest, NULL);
-}
-
-void dol_csi_label_name(GHashTable **labels, const char *name)
-{
-        set_label(labels, DOL_CSI_NAME_LABEL, name);
 }

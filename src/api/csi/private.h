@@ -8,7 +8,7 @@
  *   reply.c     memory and parts of answers
  *   volume.c    volumes, as the messages have them
  *   capability.c, parameters.c  what a volume shall be and how it is used
- *   identity.c, controller*.c, node*.c  the services
+ *   identity.c, controller*.c, group.c, node*.c  the services
  */
 #pragma once
 
@@ -51,6 +51,7 @@ extern const csi_method dol_csi_controller[];
 extern const csi_method dol_csi_controller_publish[];
 extern const csi_method dol_csi_controller_lists[];
 extern const csi_method dol_csi_controller_snapshots[];
+extern const csi_method dol_csi_group[];
 extern const csi_method dol_csi_node[];
 extern const csi_method dol_csi_node_about[];
 
@@ -139,6 +140,16 @@ char *dol_csi_terms(const Csi__V1__VolumeCapability *capability, bool read_only)
 
 /* true when the volume has snapshots. */
 bool dol_csi_has_snapshots(csi_call *call, const dol_volume *volume);
+/* As the messages have it. */
+Csi__V1__Snapshot *dol_csi_snapshot(csi_call *call, const dol_snapshot *snapshot);
+Csi__V1__Timestamp *dol_csi_timestamp(csi_call *call, int64_t usec);
+/* A label of a snapshot; NULL without it. */
+const char *dol_csi_snapshot_label(const dol_snapshot *snapshot, const char *key);
+/* The label with the id of the group that a snapshot was taken in. */
+#define DOL_CSI_GROUP_LABEL "csi.dolium.io/group"
+/* One parameter of a snapshot: only labels are known, INVALID names any other. */
+bool dol_csi_snapshot_parameter(GHashTable **labels, const char *key, const char *value,
+                                GError **error);
 
 /* ---- parameters.c ---- */
 
@@ -148,6 +159,6 @@ bool dol_csi_parameter(dol_volume *want, const char *key, const char *value, GEr
 bool dol_csi_parameter_label(GHashTable **labels, const char *key, const char *value);
 /* The label that keeps a name as CSI has it. */
 #define DOL_CSI_NAME_LABEL "csi.dolium.io/name"
-void dol_csi_label_name(GHashTable **labels, const char *name);
+void dol_csi_label(GHashTable **labels, const char *key, const char *value);
 /* What CSI allows in names and we do not becomes a digest; the name itself is a label then. */
 char *dol_csi_name(const char *name, bool is_fine, GHashTable **labels);
