@@ -24,7 +24,8 @@ static bool from_bytes(void *to, size_t max, size_t *ret_size, void *user, GErro
         cursor *from = user;
 
         *ret_size = MIN(max, from->size - from->at);
-        memcpy(to, from->bytes + from->at, *ret_size);
+        if (*ret_size > 0) /* there may be no bytes at all */
+                memcpy(to, from->bytes + from->at, *ret_size);
         from->at += *ret_size;
         return true;
 }
