@@ -7,6 +7,7 @@ import time
 
 from lib.build import Build
 from lib.process import environment
+from files import files
 from measure import Client, median, running
 
 MIB, BLOCK = 1 << 20, 4096
@@ -64,6 +65,7 @@ def data(report, quick):
         report.add("bytes read for it", read / MIB, "MiB", changed / MIB, "what changed",
                    "<= 1.10", read <= 1.10 * changed)
         daemon.rest.unmount("v", "bench")
+    files(report, quick)
 
 
 SUITES = {"data": data}

@@ -144,6 +144,8 @@ static dol_engine *engine_new(const dol_engine_config *config)
         pthread_mutex_init(&engine->pools.lock, NULL);
         pthread_mutex_init(&engine->doubts.lock, NULL);
         dol_schedules_init(&engine->schedules);
+        pthread_mutex_init(&engine->views.lock, NULL);
+        engine->views.ids = g_hash_table_new(g_str_hash, g_str_equal);
         engine->doubts.keys = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
         engine->pools.by_name = dol_pools_table_new();
         engine->consumer_grace_usec = config->consumer_grace_usec;
@@ -165,6 +167,8 @@ void dol_engine_close(dol_engine *engine)
         dol_pools_clear(engine);
         pthread_mutex_destroy(&engine->pools.lock);
         dol_schedules_clear(&engine->schedules);
+        g_hash_table_unref(engine->views.ids);
+        pthread_mutex_destroy(&engine->views.lock);
         g_hash_table_unref(engine->doubts.keys);
         pthread_mutex_destroy(&engine->doubts.lock);
         dol_locks_free(engine->locks);

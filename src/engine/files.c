@@ -6,6 +6,7 @@
 #include "base/random.h"
 #include "engine/private.h"
 #include "host/tar.h"
+#include "policy/consumer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,6 +25,34 @@ static bool is_of_snapshot(dol_engine *engine, const char *reference)
                 return strchr(reference, '@') != NULL;
         snapshot = dol_snapshot_index_by_uid(engine->snapshots, reference + strlen("uid:"));
         return snapshot != NULL;
+}
+
+static void set_open(const files_view *view, bool is_open)
+{
+        view_table *views = &view->engine->views;
+        dol_lock_scope(&views->lock);
+
+        if (is_open)
+                g_hash_table_add(views->ids, view->id);
+        else
+                g_hash_table_remove(views->ids, view->id);
+}
+
+unsigned dol_files_drop_ended(dol_engine *engine, dol_attachment *attachment)
+{
+        unsigned dropped = 0;
+        dol_lock_scope(&engine->views.lock);
+
+        for (unsigned i = dol_attachment_count(attachment); i > 0; i--) {
+                const dol_consumer *consumer = attachment->consumers->pdata[i - 1];
+
+                if (consumer->client != DOL_CLIENT_FILES ||
+                    g_hash_table_contains(engine->views.ids, consumer->id))
+                        continue;
+                dol_consumer_remove(attachment, consumer->client, consumer->id);
+                dropped++;
+        }
+        return dropped;
 }
 
 static bool mount_snapshot(files_view *view, const dol_call *call, const char *reference,
@@ -53,11 +82,10 @@ static bool mount_volume(files_view *view, const dol_call *call, const char *ref
 static bool mount_view(files_view *view, const dol_call *call, const char *reference,
                        GError **error)
 {
-        g_autofree char *generation = dol_own_generation();
         const dol_consumer_request consumer = {
                 .client = DOL_CLIENT_FILES,
                 .id = view->id,
-                .generation = generation,
+                .generation = "",
                 .directory_only = true,
         };
         dol_call quiet = *call;
@@ -76,6 +104,7 @@ files_view *dol_files_view_open(dol_engine *engine, const dol_call *call, const 
         view->root = -1;
         view->id = dol_uid_new();
         view->is_snapshot = is_of_snapshot(engine, reference);
+        set_open(view, true);
         if (!mount_view(view, call, reference, error))
                 return NULL;
         if (!view->path) {
@@ -115,6 +144,7 @@ void dol_files_view_close(files_view *view)
         if (view->reference && !unmount_view(view, &calm, &error))
                 dol_log(DOL_LOG_WARNING, "'%s' is unmounted later: %s", view->reference,
                         error->message);
+        set_open(view, false);
         g_free(view->reference);
         g_free(view->path);
         g_free(view->id);

@@ -52,6 +52,12 @@ typedef struct {
         GHashTable *keys;     /* of the store: "volumes/<uid>", "snapshots/<uid>"; a set */
 } doubt_list;
 
+/* Views of files that are open: see files.c. */
+typedef struct {
+        pthread_mutex_t lock; /* guards what follows */
+        GHashTable *ids;      /* of their consumers; a set, borrowed */
+} view_table;
+
 struct dol_engine {
         dol_store *store;
         char *state_dir, *mount_dir, *node, *boot_id;
@@ -62,6 +68,7 @@ struct dol_engine {
         event_log events;
         pool_table pools;
         doubt_list doubts;
+        view_table views;
         schedule_table schedules;
         int64_t consumer_grace_usec;
         GHashTable *told_unknown; /* uids of unknown volumes that an event was written for;
@@ -294,11 +301,6 @@ bool dol_clone_resolve(dol_engine *engine, dol_volume *volume, GError **error);
 bool dol_clone_data(dol_engine *engine, const dol_call *call, dol_pool *pool,
                     const dol_volume *want, char **ret_fs_uuid, GError **error);
 
-/* settle.c: "<pid>.<start time>" of this process: one life of doliumd. */
-char *dol_own_generation(void);
-/* Takes away the consumers of an earlier life that worked on files; returns how many. */
-unsigned dol_consumers_drop_files(dol_attachment *attachment);
-
 /* snapshot-mount.c: mounts again what is recorded as mounted and is not, unmounts what nobody uses
  * any more. */
 void dol_snapshot_settle(dol_engine *engine, const dol_call *call, const char *uid);
@@ -321,6 +323,9 @@ files_view *dol_files_view_open(dol_engine *engine, const dol_call *call, const 
 /* Unmounts it when nobody else uses it; the reconciler does what cannot be done now. NULL is fine.
  */
 void dol_files_view_close(files_view *view);
+/* Takes away the consumers of views that are not open: of an earlier life of doliumd, or left when
+ * a view was closed. Returns how many. */
+unsigned dol_files_drop_ended(dol_engine *engine, dol_attachment *attachment);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(files_view, dol_files_view_close)
 
 /* files-restore.c: ends a restore that a crash cut off. What it had made ready goes. */

@@ -9,61 +9,26 @@
 #include "policy/consumer.h"
 
 #include <string.h>
-#include <unistd.h>
 
 static const int64_t dead_client_grace_usec = 30 * DOL_USEC_PER_SEC;
-
-/* When the process started, in the kernel's ticks; NULL when it has gone. */
-static char *start_of(const char *pid)
-{
-        g_autofree char *path = g_strdup_printf("/proc/%s/stat", pid);
-        g_autofree char *stat = NULL;
-        g_auto(GStrv) fields = NULL;
-        const char *after_name;
-
-        if (!dol_file_read(path, 65536, &stat, NULL, NULL))
-                return NULL;
-        after_name = strrchr(stat, ')'); /* proc_pid_stat(5): the start time is field 22 */
-        fields = g_strsplit(after_name ? after_name + 2 : "", " ", -1);
-        if (g_strv_length(fields) < 20 || strcmp(fields[0], "Z") == 0)
-                return NULL;
-        return g_strdup(fields[19]);
-}
-
-char *dol_own_generation(void)
-{
-        g_autofree char *pid = g_strdup_printf("%d", getpid());
-        g_autofree char *start = start_of(pid);
-
-        return g_strconcat(pid, ".", start ? start : "", NULL);
-}
 
 /* true when the process of a generation "<pid>.<start time>" has gone. */
 static bool generation_is_over(const char *generation)
 {
         g_auto(GStrv) parts = g_strsplit(generation ? generation : "", ".", 2);
-        g_autofree char *start = NULL;
+        g_autofree char *path = NULL, *stat = NULL;
+        g_auto(GStrv) fields = NULL;
+        const char *after_name;
 
         if (!parts[0] || !parts[1])
                 return false;
-        start = start_of(parts[0]);
-        return !start || strcmp(start, parts[1]) != 0;
-}
-
-unsigned dol_consumers_drop_files(dol_attachment *attachment)
-{
-        unsigned dropped = 0;
-
-        for (unsigned i = dol_attachment_count(attachment); i > 0; i--) {
-                const dol_consumer *consumer = attachment->consumers->pdata[i - 1];
-
-                if (consumer->client != DOL_CLIENT_FILES ||
-                    !generation_is_over(consumer->generation))
-                        continue;
-                dol_consumer_remove(attachment, consumer->client, consumer->id);
-                dropped++;
-        }
-        return dropped;
+        path = g_strdup_printf("/proc/%s/stat", parts[0]);
+        if (!dol_file_read(path, 65536, &stat, NULL, NULL))
+                return true;
+        after_name = strrchr(stat, ')'); /* proc_pid_stat(5): the start time is field 22 */
+        fields = g_strsplit(after_name ? after_name + 2 : "", " ", -1);
+        return g_strv_length(fields) < 20 || strcmp(fields[0], "Z") == 0 ||
+               strcmp(fields[19], parts[1]) != 0;
 }
 
 /* Takes away consumers that no mount table shows. */
@@ -104,7 +69,7 @@ static bool settle(dol_engine *engine, const dol_call *call, dol_volume *volume,
         bool there = dol_mount_is_there(volume);
         g_autofree char *users = dol_volume_users(volume);
         dol_attachment *attachment = volume->status.attachment;
-        unsigned dropped = dol_consumers_drop_files(attachment);
+        unsigned dropped = dol_files_drop_ended(engine, attachment);
 
         if (!users)
                 dropped += drop_stale(engine, volume);
@@ -199,8 +164,10 @@ static void remove_empty_mountpoints(dol_engine *engine)
         const char *uid;
 
         while (dir && (uid = g_dir_read_name(dir))) {
-                g_autoptr(dol_lock) lock = dol_locks_try(engine->locks, uid);
                 g_autoptr(dol_held_volume) volume = dol_index_by_uid(engine->index, uid);
+                g_autoptr(dol_snapshot) known = dol_snapshot_index_by_uid(engine->snapshots, uid);
+                g_autoptr(dol_lock) lock =
+                        dol_locks_try(engine->locks, known ? known->volume : uid);
                 g_autoptr(dol_snapshot) snapshot =
                         dol_snapshot_index_by_uid(engine->snapshots, uid);
                 g_autofree char *path = dol_mount_path(engine, uid);

@@ -158,7 +158,7 @@ static bool settle(dol_engine *engine, const dol_call *call, dol_pool *pool,
                    const dol_volume *volume, dol_snapshot *snapshot, GError **error)
 {
         dol_volume seen = as_volume(snapshot);
-        unsigned dropped = dol_consumers_drop_files(snapshot->attachment);
+        unsigned dropped = dol_files_drop_ended(engine, snapshot->attachment);
 
         if (dol_attachment_count(snapshot->attachment) == 0) {
                 if (!undo_mount(engine, call, pool, snapshot, false, error))
