@@ -190,6 +190,8 @@ static void test_tar_of_holes(void)
         dol_assert_done(dol_tar_write(&call, root, "", record, &tape, &error), error);
         g_assert_cmpuint(tape.bytes->len, <, 65536);
         dol_assert_done(unpack(&tape, to, &error), error);
+        g_assert_cmpint(stat(big, &info), ==, 0);
+        g_assert_cmpint(info.st_size, ==, INT64_C(1) << 40);
         g_assert_cmpint(stat(copy, &info), ==, 0);
         g_assert_cmpint(info.st_size, ==, INT64_C(1) << 40);
         g_assert_cmpint(info.st_blocks, <, 64);

@@ -28,7 +28,7 @@ static const example examples[] = {
         {"help volume create", NULL},
         {"completion bash", NULL},
 
-        {"", "'dolium' needs a command: volume, snapshot, files, trash"},
+        {"", "'dolium' needs a command: volume, snapshot, files, schedule, trash"},
         {"volume", "'dolium volume' needs a command: create, ls"},
         {"volum ls", "'volum' is not a command of 'dolium'; did you mean 'volume'?"},
         {"volume creat", "did you mean 'create'?"},
