@@ -64,6 +64,17 @@ def test_a_file(cli):
     cli("volume", "import", "fifth", "db.dol", "--pool", "nosuch", status=66)
 
 
+def test_completion(cli):
+    for name in ("db", "web"):
+        cli("volume", "create", name, "--size", "64M")
+    cli("snapshot", "create", "db@monday")
+    offered = cli("__complete", "bash", "volume", "export", "").stdout.split()
+    assert offered == [b"db", b"web", b"db@monday"]
+    assert cli("__complete", "bash", "volume", "export", "db", "").stdout == b":path\n"
+    assert cli("__complete", "bash", "volume", "export", "db", "x", "--base", "").stdout == \
+        b"db@monday\n"
+
+
 def test_pipes_and_increments(cli):
     fill(cli, "raw", 8)
     cli("snapshot", "create", "raw@one")

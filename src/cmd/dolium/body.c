@@ -38,6 +38,7 @@ static json_t *value_of(const dol_args *args, const dol_option *option, const ch
         case DOL_VALUE_VOLUME:
         case DOL_VALUE_TRASHED:
         case DOL_VALUE_SNAPSHOT:
+        case DOL_VALUE_IMAGE:
         case DOL_VALUE_POOL:
         case DOL_VALUE_SCHEDULE:
         case DOL_VALUE_OPERATION:

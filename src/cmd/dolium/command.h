@@ -28,6 +28,7 @@ typedef enum {
         DOL_VALUE_VOLUME,   /* name of a volume that exists, or uid:<uid> */
         DOL_VALUE_TRASHED,  /* the same for one in the trash */
         DOL_VALUE_SNAPSHOT, /* VOLUME@NAME, or uid:<uid> */
+        DOL_VALUE_IMAGE,    /* a volume or a snapshot */
         DOL_VALUE_POOL,
         DOL_VALUE_SCHEDULE,
         DOL_VALUE_OPERATION, /* uid of an operation */

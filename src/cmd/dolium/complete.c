@@ -170,6 +170,10 @@ static void offer_values(const cursor_place *place, dol_cli *cli, dol_value_kind
         case DOL_VALUE_PATH:
                 puts(":path");
                 break;
+        case DOL_VALUE_IMAGE:
+                offer_items(place, cli, DOL_VALUE_VOLUME);
+                offer_items(place, cli, DOL_VALUE_SNAPSHOT);
+                break;
         case DOL_VALUE_VOLUME:
         case DOL_VALUE_TRASHED:
         case DOL_VALUE_SNAPSHOT:

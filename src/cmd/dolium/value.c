@@ -105,6 +105,7 @@ bool dol_value_check(dol_value_kind kind, const char *const *words, const char *
         case DOL_VALUE_TRASHED:
                 return check_volume(text, error);
         case DOL_VALUE_SNAPSHOT:
+        case DOL_VALUE_IMAGE:
                 return check_snapshot(text, error);
         case DOL_VALUE_POOL:
                 return dol_pool_name_check(text, error);

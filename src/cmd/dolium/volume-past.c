@@ -27,7 +27,7 @@ static bool run_clone(dol_cli *cli, GError **error)
 }
 
 static const dol_argument clone_arguments[] = {
-        {"FROM", DOL_VALUE_SNAPSHOT}, {"NAME", DOL_VALUE_TEXT}, {NULL}};
+        {"FROM", DOL_VALUE_IMAGE}, {"NAME", DOL_VALUE_TEXT}, {NULL}};
 static const dol_option clone_options[] = {
         {"size", DOL_VALUE_SIZE, 's', .metavar = "SIZE", .doc = "larger than its origin"},
         {"mountopts", DOL_VALUE_TEXT, .metavar = "OPTIONS", .doc = "mount options, such as ro"},

@@ -120,7 +120,7 @@ static bool run_export(dol_cli *cli, GError **error)
 }
 
 static const dol_argument export_arguments[] = {
-        {"VOLUME[@NAME]", DOL_VALUE_SNAPSHOT}, {"FILE", DOL_VALUE_PATH}, {NULL}};
+        {"VOLUME[@NAME]", DOL_VALUE_IMAGE}, {"FILE", DOL_VALUE_PATH}, {NULL}};
 static const dol_option export_options[] = {
         {"base", DOL_VALUE_SNAPSHOT, .metavar = "VOLUME@NAME",
          .doc = "only what changed since this snapshot of the same volume"},
