@@ -64,6 +64,20 @@ class Csi:
                     response_deserializer=answered.FromString), asked
         raise AttributeError(rpc)
 
+    def stream(self, rpc, timeout=None, **fields):
+        """The answers of a server-streaming RPC, as they come."""
+        for service in messages().DESCRIPTOR.services_by_name.values():
+            method = service.methods_by_name.get(rpc)
+            if method:
+                asked = getattr(messages(), method.input_type.name)
+                call = self.channel.unary_stream(
+                    f"/{service.full_name}/{rpc}", request_serializer=asked.SerializeToString,
+                    response_deserializer=getattr(messages(), method.output_type.name).FromString)
+        try:
+            yield from call(asked(**fields), timeout=timeout or self.timeout)
+        except grpc.RpcError as error:
+            raise Failed(rpc, error.code(), error.details()) from None
+
     def __getattr__(self, rpc):
         call, asked = self.stub(rpc)
 

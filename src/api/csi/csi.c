@@ -18,6 +18,7 @@ static const csi_method *const services[] = {
         dol_csi_node,
         dol_csi_node_about,
         dol_csi_group,
+        dol_csi_metadata,
 };
 
 /* Errors are told to the client; the log has those that are not its own doing. */
@@ -32,7 +33,7 @@ static void log_failure(const csi_call *call, const GError *error)
                 (int)dol_grpc_peer_pid(call->request), error->message);
 }
 
-static bool send_answer(csi_call *call, const ProtobufCMessage *answer, GError **error)
+bool dol_csi_send(csi_call *call, const ProtobufCMessage *answer, GError **error)
 {
         GByteArray *bytes = g_byte_array_new();
 
@@ -46,7 +47,8 @@ static bool do_call(csi_call *call, const csi_method *method, const ProtobufCMes
 {
         ProtobufCMessage *answer = dol_csi_message(call, method->answered);
 
-        return method->handle(call, asked, answer, error) && send_answer(call, answer, error);
+        return method->handle(call, asked, answer, error) &&
+               (method->streams || dol_csi_send(call, answer, error));
 }
 
 static bool handle(dol_grpc_request *request, void *user, GError **error)

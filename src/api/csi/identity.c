@@ -42,12 +42,14 @@ static bool get_plugin_capabilities(csi_call *call, const void *asked, void *ans
 {
         Csi__V1__GetPluginCapabilitiesResponse *response = answer;
 
-        response->capabilities = dol_csi_alloc(call, 4 * sizeof(*response->capabilities));
+        response->capabilities = dol_csi_alloc(call, 5 * sizeof(*response->capabilities));
         if (call->csi->mode != DOL_CSI_NODE) {
                 response->capabilities[response->n_capabilities++] = service(
                         call, CSI__V1__PLUGIN_CAPABILITY__SERVICE__TYPE__CONTROLLER_SERVICE);
                 response->capabilities[response->n_capabilities++] = service(
                         call, CSI__V1__PLUGIN_CAPABILITY__SERVICE__TYPE__GROUP_CONTROLLER_SERVICE);
+                response->capabilities[response->n_capabilities++] = service(
+                        call, CSI__V1__PLUGIN_CAPABILITY__SERVICE__TYPE__SNAPSHOT_METADATA_SERVICE);
         }
         response->capabilities[response->n_capabilities++] = service(
                 call, CSI__V1__PLUGIN_CAPABILITY__SERVICE__TYPE__VOLUME_ACCESSIBILITY_CONSTRAINTS);

@@ -8,7 +8,7 @@
  *   reply.c     memory and parts of answers
  *   volume.c    volumes, as the messages have them
  *   capability.c, parameters.c  what a volume shall be and how it is used
- *   identity.c, controller*.c, group.c, node*.c  the services
+ *   identity.c, controller*.c, group.c, metadata.c, node*.c  the services
  */
 #pragma once
 
@@ -33,6 +33,7 @@ typedef struct {
         const char *path;
         const ProtobufCMessageDescriptor *asked, *answered;
         bool (*handle)(csi_call *call, const void *asked, void *answer, GError **error);
+        bool streams; /* it sends its answers itself, with dol_csi_send */
 } csi_method;
 
 struct dol_csi {
@@ -52,6 +53,7 @@ extern const csi_method dol_csi_controller_publish[];
 extern const csi_method dol_csi_controller_lists[];
 extern const csi_method dol_csi_controller_snapshots[];
 extern const csi_method dol_csi_group[];
+extern const csi_method dol_csi_metadata[];
 extern const csi_method dol_csi_node[];
 extern const csi_method dol_csi_node_about[];
 
@@ -64,6 +66,11 @@ extern const csi_method dol_csi_node_about[];
 
 /* The segment of topology that says which node a volume is on. */
 #define DOL_CSI_NODE_SEGMENT "csi.dolium.io/node"
+
+/* ---- csi.c ---- */
+
+/* Sends one message of a stream. */
+bool dol_csi_send(csi_call *call, const ProtobufCMessage *answer, GError **error);
 
 /* ---- pending.c ---- */
 
