@@ -79,9 +79,6 @@ static bool check_snapshot(const char *text, GError **error)
 bool dol_value_check(dol_value_kind kind, const char *const *words, const char *text,
                      GError **error)
 {
-        int64_t usec;
-        uint32_t mode;
-
         switch (kind) {
         case DOL_VALUE_TOGGLE:
                 return dol_bool_parse(text, &(bool){false}, error);
@@ -91,9 +88,9 @@ bool dol_value_check(dol_value_kind kind, const char *const *words, const char *
         case DOL_VALUE_BPS:
                 return check_amount(kind, text, error);
         case DOL_VALUE_DURATION:
-                return dol_duration_parse(text, &usec, error);
+                return dol_duration_parse(text, &(int64_t){0}, error);
         case DOL_VALUE_MODE:
-                return dol_mode_parse(text, &mode, error);
+                return dol_mode_parse(text, &(uint32_t){0}, error);
         case DOL_VALUE_RATIO:
                 return check_ratio(text, error);
         case DOL_VALUE_LABEL:
