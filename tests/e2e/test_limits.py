@@ -65,6 +65,7 @@ def limited(docker, daemon):
     return make
 
 
+@pytest.mark.measures
 def test_within_ten_percent_for_all_its_containers_together(daemon, docker, limited):
     limited("vw", "write-bps=4M")
     limited("vr", "read-iops=200")

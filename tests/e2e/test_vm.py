@@ -10,6 +10,8 @@ from lib.build import Build
 from lib.vm import Vm
 from lib.wait import until
 
+pytestmark = pytest.mark.measures
+
 MIB = 1 << 20
 CONFIG = {"state_dir": "/run/state", "run_dir": "/run/d", "docker_socket": "none",
           "pools": [{"name": "default", "driver": "image", "device": "/dev/vda"}]}
