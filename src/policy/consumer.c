@@ -27,10 +27,12 @@ dol_consumer *dol_consumer_find(const dol_attachment *attachment, dol_client_kin
 const dol_consumer *dol_consumer_rival(const dol_attachment *attachment, dol_client_kind client,
                                        bool exclusive)
 {
-        for (unsigned i = 0; i < dol_attachment_count(attachment); i++) {
+        for (unsigned i = 0; client != DOL_CLIENT_FILES && i < dol_attachment_count(attachment);
+             i++) {
                 const dol_consumer *consumer = attachment->consumers->pdata[i];
 
-                if (consumer->client != client && (exclusive || consumer->exclusive))
+                if (consumer->client != client && consumer->client != DOL_CLIENT_FILES &&
+                    (exclusive || consumer->exclusive))
                         return consumer;
         }
         return NULL;

@@ -16,7 +16,8 @@ void dol_consumer_add(dol_attachment *attachment, dol_client_kind client, const 
 dol_consumer *dol_consumer_find(const dol_attachment *attachment, dol_client_kind client,
                                 const char *id);
 /* The one that keeps a client of this kind out: one of another kind that wants the volume for its
- * kind alone, or any of another kind when the newcomer wants that. NULL = none. */
+ * kind alone, or any of another kind when the newcomer wants that. NULL = none: doliumd's own work
+ * on files is nobody's rival. */
 const dol_consumer *dol_consumer_rival(const dol_attachment *attachment, dol_client_kind client,
                                        bool exclusive);
 /* Counts one mount less; removes the consumer at zero. false: there is no such consumer. */

@@ -138,6 +138,7 @@ static void test_consumer_rivals(void)
         dol_consumer_find(&attachment, DOL_CLIENT_CSI, "a")->exclusive = true;
         g_assert_nonnull(dol_consumer_rival(&attachment, DOL_CLIENT_DOCKER, false));
         g_assert_null(dol_consumer_rival(&attachment, DOL_CLIENT_CSI, false));
+        g_assert_null(dol_consumer_rival(&attachment, DOL_CLIENT_FILES, false));
         g_assert_null(dol_consumer_find(&attachment, DOL_CLIENT_REST, "a"));
         dol_schema_clear(&dol_attachment_schema, &attachment);
 }

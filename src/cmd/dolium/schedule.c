@@ -12,7 +12,7 @@ static const dol_option options[] = {
                 "03:00 keep 5', 'monthly 1 04:00 keep 12'"},
         {"volume", DOL_VALUE_VOLUME, 'v', DOL_REPEAT, "VOLUME", .doc = "of this volume"},
         {"labels", DOL_VALUE_TEXT, 'l', .metavar = "SELECTOR",
-         .doc = "of all volumes with these labels, also later ones: KEY[=VALUE],..."},
+         .doc = "of all volumes with these labels, also later ones: KEY[=VALUE],KEY2"},
         {"timezone", DOL_VALUE_TEXT, .metavar = "ZONE",
          .doc = "time zone of its times, like Europe/Berlin; default: the host's"},
         {"group", DOL_VALUE_TOGGLE, .doc = "take its volumes at one moment, all or none"},
