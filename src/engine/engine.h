@@ -153,6 +153,10 @@ bool dol_engine_resize(dol_engine *engine, const dol_call *call, const char *ref
  * repairs it, while nobody uses it; else: BUSY. Errors that were found are no failure. */
 bool dol_engine_check(dol_engine *engine, const dol_call *call, const char *reference, bool repair,
                       dol_volume_check **ret_check, GError **error);
+/* Gives the space of what was deleted in a mounted volume back to its pool. Not mounted: CONFLICT.
+ */
+bool dol_engine_trim(dol_engine *engine, const dol_call *call, const char *reference,
+                     dol_volume **ret_volume, GError **error);
 
 /* ---- snapshots: referred to as VOLUME@NAME, or uid:<uid> ---- */
 
@@ -353,6 +357,8 @@ void dol_engine_settle_all(dol_engine *engine, const dol_call *call);
 void dol_engine_tend_pools(dol_engine *engine, const dol_call *call);
 /* Holds all users of each limited volume to its limits; false = no such volume is attached. */
 bool dol_engine_hold_limits(dol_engine *engine);
+/* Trims every mounted volume that does not discard by itself. */
+void dol_engine_trim_all(dol_engine *engine, const dol_call *call);
 /* Compares pools and records: lost volumes, found again ones, unknown ones, stale descriptions. */
 void dol_engine_survey(dol_engine *engine, const dol_call *call);
 /* `fn` is called when a volume needs settling soon (from any thread). */

@@ -90,13 +90,14 @@ static void give_up(dol_engine *engine, const dol_call *call, pool_entry *entry,
                 wait_for_room(engine, call, entry);
 }
 
-/* First scheduled snapshots that newer ones follow, then the trash, both oldest first, then the
- * ballast. */
+/* First what was deleted in volumes, then scheduled snapshots that newer ones follow, then the
+ * trash, both oldest first, then the ballast. */
 static void make_room(dol_engine *engine, const dol_call *call, pool_entry *entry, dol_pool *pool)
 {
         dol_capacity now;
         uint64_t freed = 0;
 
+        dol_engine_trim_all(engine, call);
         give_up(engine, call, entry, dol_schedules_relieve);
         give_up(engine, call, entry, give_up_trash);
         if (level_now(engine, call, entry, &now) != DOL_LEVEL_FULL ||

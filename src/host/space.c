@@ -5,8 +5,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/magic.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
@@ -76,4 +78,16 @@ bool dol_space_preallocate(const char *path, uint64_t size, GError **error)
         if (err)
                 return dol_fail_errno(error, err, "allocate space for '%s'", path);
         return true;
+}
+
+bool dol_space_trim(const char *path, uint64_t offset, uint64_t length, GError **error)
+{
+        dol_autofd fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        struct fstrim_range range = {.start = offset, .len = length};
+
+        if (fd < 0)
+                return dol_fail_errno(error, errno, "open '%s'", path);
+        if (ioctl(fd, FITRIM, &range) == 0 || (errno == EINVAL && offset > 0))
+                return true;
+        return dol_fail_errno(error, errno, "trim '%s'", path);
 }

@@ -29,11 +29,11 @@ typedef struct {
 struct dol_reconciler {
         dol_engine *engine;
         dol_reconcile_config config;
-        pthread_t thread;
+        pthread_t thread, trimmer;
         atomic_bool ending;
 
         pthread_mutex_t lock; /* guards what follows */
-        pthread_cond_t changed;
+        pthread_cond_t changed, ended;
         GQueue visits; /* of visit */
 
         dol_scheduler *scheduler; /* from the end of the first pass on; used by the thread */
@@ -170,6 +170,31 @@ static void *run(void *data)
         return NULL;
 }
 
+/* Trims may take long, and nothing waits for them: they have a thread of their own. */
+static void *run_trims(void *data)
+{
+        dol_reconciler *reconciler = data;
+        int64_t trimmed = dol_monotonic_usec();
+
+        pthread_setname_np(pthread_self(), "trim");
+        while (!atomic_load(&reconciler->ending)) {
+                struct timespec wake = dol_timespec_of(trimmed + reconciler->config.trim_usec);
+                dol_call call = dol_call_forever("trim");
+
+                call.cancelled = &reconciler->ending;
+                if (dol_monotonic_usec() >= trimmed + reconciler->config.trim_usec) {
+                        dol_engine_trim_all(reconciler->engine, &call);
+                        trimmed = dol_monotonic_usec();
+                        continue;
+                }
+                pthread_mutex_lock(&reconciler->lock);
+                if (!atomic_load(&reconciler->ending))
+                        pthread_cond_timedwait(&reconciler->ended, &reconciler->lock, &wake);
+                pthread_mutex_unlock(&reconciler->lock);
+        }
+        return NULL;
+}
+
 dol_reconciler *dol_reconciler_start(dol_engine *engine, const dol_reconcile_config *config)
 {
         dol_reconciler *reconciler = g_new0(dol_reconciler, 1);
@@ -179,12 +204,15 @@ dol_reconciler *dol_reconciler_start(dol_engine *engine, const dol_reconcile_con
         reconciler->config = *config;
         pthread_mutex_init(&reconciler->lock, NULL);
         dol_cond_init(&reconciler->changed);
+        dol_cond_init(&reconciler->ended);
         g_queue_init(&reconciler->visits);
         dol_engine_on_unsettled(engine, on_unsettled, reconciler);
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &before);
         if (pthread_create(&reconciler->thread, NULL, run, reconciler))
                 g_error("cannot start the reconciler's thread");
+        if (config->trim_usec && pthread_create(&reconciler->trimmer, NULL, run_trims, reconciler))
+                g_error("cannot start the thread that trims");
         pthread_sigmask(SIG_SETMASK, &before, NULL);
         return reconciler;
 }
@@ -196,12 +224,16 @@ void dol_reconciler_stop(dol_reconciler *reconciler)
         pthread_mutex_lock(&reconciler->lock);
         atomic_store(&reconciler->ending, true);
         pthread_cond_broadcast(&reconciler->changed);
+        pthread_cond_broadcast(&reconciler->ended);
         pthread_mutex_unlock(&reconciler->lock);
         pthread_join(reconciler->thread, NULL);
+        if (reconciler->config.trim_usec)
+                pthread_join(reconciler->trimmer, NULL);
         dol_scheduler_stop(reconciler->scheduler);
         dol_engine_on_unsettled(reconciler->engine, NULL, NULL);
         g_queue_clear_full(&reconciler->visits, visit_free);
         pthread_cond_destroy(&reconciler->changed);
+        pthread_cond_destroy(&reconciler->ended);
         pthread_mutex_destroy(&reconciler->lock);
         g_free(reconciler);
 }

@@ -13,6 +13,7 @@ typedef struct dol_reconciler dol_reconciler;
 typedef struct {
         int64_t period_usec; /* between passes over operations, mounts and pools; 30 s */
         int64_t survey_usec; /* between comparisons of pools and records; 1 h */
+        int64_t trim_usec;   /* between trims of all mounted volumes; 1 h; 0 = none */
 } dol_reconcile_config;
 
 /* Starts the thread. The first pass begins at once. */

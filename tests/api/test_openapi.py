@@ -98,6 +98,7 @@ def test_every_operation_answers_as_described(daemon, document):
     call("GET", volume, status=200, volume="a")
     call("GET", volume, status=404, volume="nosuch")
     call("DELETE", volume, status=423, volume="a")
+    call("POST", volume + "/trim", status=200, volume="a")
     call("POST", volume + "/unmount", {"id": "one"}, 200, volume="a")
     call("DELETE", volume, status=200, volume="a")
     call("GET", volumes, status=200, query={"phase": "trashed"})

@@ -54,6 +54,7 @@ DOL_REST_HANDLER(volume_unmount);
 DOL_REST_HANDLER(volume_restore);
 DOL_REST_HANDLER(volume_resize);
 DOL_REST_HANDLER(volume_check);
+DOL_REST_HANDLER(volume_trim);
 DOL_REST_HANDLER(volume_export);
 DOL_REST_HANDLER(volume_import);
 DOL_REST_HANDLER(snapshot_list);

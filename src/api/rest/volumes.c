@@ -299,3 +299,16 @@ DOL_REST_HANDLER(volume_check)
         dol_http_reply_json(request, 200, &dol_volume_check_schema, check);
         return true;
 }
+
+DOL_REST_HANDLER(volume_trim)
+{
+        dol_engine *engine = dol_rest_engine(user, error);
+        g_autoptr(dol_volume) volume = NULL;
+        dol_call call;
+
+        if (!engine || !dol_rest_begin(request, engine, &call, error) ||
+            !dol_engine_trim(engine, &call, dol_http_argument(request, "volume"), &volume, error))
+                return false;
+        dol_rest_reply_volume(request, 200, volume);
+        return true;
+}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dolium volume: clone, restore, resize. */
+/* dolium volume: clone, restore, resize, trim. */
 #include "cmd/dolium/volume.h"
 
 #include "cmd/dolium/body.h"
@@ -105,4 +105,28 @@ const dol_command dol_volume_resize_command = {
                 "asking\nfor the size it has.",
         .arguments = resize_arguments,
         .run = run_resize,
+};
+
+/* --- trim */
+
+static bool run_trim(dol_cli *cli, GError **error)
+{
+        g_autofree char *path = dol_path("/v1/volumes/%s/trim", dol_args_word(&cli->args, 0));
+        g_autoptr(dol_json) volume = NULL;
+
+        if (!dol_cli_change(cli, "POST", path, NULL, &volume, NULL, error))
+                return false;
+        dol_show_name(cli, volume, &dol_volume_view);
+        return true;
+}
+
+static const dol_argument trim_arguments[] = {{"NAME", DOL_VALUE_VOLUME}, {NULL}};
+
+const dol_command dol_volume_trim_command = {
+        .name = "trim",
+        .summary = "Give the space of deleted files back to the pool",
+        .help = "The daemon does that by itself every hour. The volume must be mounted. What a\n"
+                "snapshot or a clone still has takes its space further on.",
+        .arguments = trim_arguments,
+        .run = run_trim,
 };

@@ -114,6 +114,7 @@ static const dol_command *const commands[] = {
         &dol_volume_restore_command,
         &dol_volume_resize_command,
         &dol_volume_check_command,
+        &dol_volume_trim_command,
         &dol_volume_export_command,
         &dol_volume_import_command,
         NULL,

@@ -45,6 +45,7 @@ static const dol_field config_fields[] = {
         {"consumer_grace", DOL_DURATION, AT(consumer_grace)},
         {"reconcile_period", DOL_DURATION, AT(period)},
         {"survey_period", DOL_DURATION, AT(survey)},
+        {"trim_period", DOL_DURATION, AT(trim)},
         {"pools", DOL_ARRAY, AT(pools), 0, &pool_schema},
         {NULL},
 };
@@ -67,6 +68,7 @@ void dol_config_init(dol_config *config)
                 .consumer_grace = INT64_C(600) * 1000000,
                 .period = INT64_C(30) * 1000000,
                 .survey = INT64_C(3600) * 1000000,
+                .trim = INT64_C(3600) * 1000000,
         };
 }
 
@@ -180,10 +182,12 @@ bool dol_config_check(const dol_config *config, GError **error)
                                 "log_level: expected error, warning, info or debug, got '%s'",
                                 config->log_level ? config->log_level : "");
         if (config->consumer_grace < INT64_C(1000000) || config->period < INT64_C(100000) ||
-            config->survey < config->period)
+            config->survey < config->period ||
+            (config->trim != 0 && config->trim < INT64_C(1000000)))
                 return dol_fail(error, DOL_ERROR_INVALID,
                                 "consumer_grace must be at least 1s, reconcile_period 100ms, and "
-                                "survey_period not less than that");
+                                "survey_period not less than that; trim_period at least 1s, or 0 "
+                                "for no trims");
         return check_pools(config, error);
 }
 

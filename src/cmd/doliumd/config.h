@@ -14,10 +14,10 @@ typedef struct {
         char *csi_endpoint;  /* "unix:///path", or a path; NULL = csi.sock in run_dir */
         char *node;
         char *log_level;
-        char *socket_group;     /* may use the REST socket; NULL = root only */
-        int64_t consumer_grace; /* usec; see dol_engine_config */
-        int64_t period, survey; /* usec; see dol_reconcile_config */
-        GPtrArray *pools;       /* of dol_pool_record */
+        char *socket_group;           /* may use the REST socket; NULL = root only */
+        int64_t consumer_grace;       /* usec; see dol_engine_config */
+        int64_t period, survey, trim; /* usec; see dol_reconcile_config */
+        GPtrArray *pools;             /* of dol_pool_record */
 } dol_config;
 
 /* Everything at its default. */

@@ -248,7 +248,8 @@ static bool start(daemon_state *daemon, GError **error)
                 return false;
         daemon->reconciler = dol_reconciler_start(
                 daemon->engine, &(dol_reconcile_config){.period_usec = daemon->config->period,
-                                                        .survey_usec = daemon->config->survey});
+                                                        .survey_usec = daemon->config->survey,
+                                                        .trim_usec = daemon->config->trim});
         if (!serve_docker(daemon, error) || !serve_csi(daemon, error))
                 return false;
         dol_rest_set_engine(daemon->rest, daemon->engine);
