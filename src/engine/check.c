@@ -109,10 +109,11 @@ static running_operation *begin(dol_engine *engine, const dol_call *call, const 
 }
 
 static void end(dol_engine *engine, const dol_call *call, running_operation *operation,
-                const dol_volume *volume, const dol_volume_check *check, const GError *why)
+                dol_volume *volume, const dol_volume_check *check, const GError *why)
 {
         g_autoptr(dol_txn) txn = dol_txn_new();
         g_autoptr(GError) error = NULL;
+        bool mended;
 
         dol_operation_end(operation, txn, why);
         if (!why && check->clean)
@@ -127,8 +128,14 @@ static void end(dol_engine *engine, const dol_call *call, running_operation *ope
                                             : "the file system of volume '%s' has errors: unmount "
                                               "it, then 'dolium volume check --repair'",
                               volume->name);
-        if (!dol_store_commit(engine->store, txn, NULL, &error)) /* ended as interrupted later */
-                dol_log(DOL_LOG_WARNING, "%s", error->message);
+        mended = !why && check->clean && check->repair && volume->status.unclean;
+        if (mended) {
+                volume->status.unclean = false;
+                dol_txn_put_volume(engine, txn, volume);
+        }
+        if (!(mended ? dol_commit_volume(engine, txn, volume, &error)
+                     : dol_store_commit(engine->store, txn, NULL, &error)))
+                dol_log(DOL_LOG_WARNING, "%s", error->message); /* ended as interrupted later */
 }
 
 static bool check_kind(const dol_volume *volume, GError **error)

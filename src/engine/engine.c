@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Opening the engine: records into memory, pools opened, a lost store rebuilt. */
-#include "engine/private.h"
+#include "engine/unclean.h"
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -14,6 +14,7 @@ typedef struct {
         dol_engine *engine;
         GHashTable *attachments; /* uid -> dol_attachment, taken over by the volumes */
         GPtrArray *outdated;     /* keys of attachments of another boot */
+        GPtrArray *unclean;      /* uids of what was mounted in that boot */
         GError *error;
 } loading;
 
@@ -37,6 +38,8 @@ static bool load_attachment(const dol_record *record, void *user)
         }
         if (g_strcmp0(attachment->boot_id, load->engine->boot_id) != 0) {
                 /* that boot is over, and its mounts and consumers with it */
+                if (attachment->path)
+                        g_ptr_array_add(load->unclean, g_strdup(uid));
                 free_attachment(attachment);
                 g_ptr_array_add(load->outdated, g_strdup(record->key));
                 return true;
@@ -104,11 +107,11 @@ static bool load_volumes(dol_engine *engine, GError **error)
         g_autoptr(GHashTable) attachments =
                 g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free_attachment);
         g_autoptr(GPtrArray) outdated = g_ptr_array_new_with_free_func(g_free);
+        g_autoptr(GPtrArray) unclean = g_ptr_array_new_with_free_func(g_free);
         g_autofree char *prefix = g_strconcat("attachments/", engine->node, "/", NULL);
-        loading load = {engine, attachments, outdated, NULL};
+        loading load = {engine, attachments, outdated, unclean, NULL};
 
         if (!dol_store_list(engine->store, prefix, NULL, 0, load_attachment, &load, NULL, error) ||
-            !forget_outdated(engine, outdated, error) ||
             !dol_store_list(engine->store, "volumes/", NULL, 0, load_volume, &load, NULL, error) ||
             !dol_store_list(engine->store, "snapshots/", NULL, 0, load_snapshot, &load, NULL,
                             error))
@@ -117,7 +120,10 @@ static bool load_volumes(dol_engine *engine, GError **error)
                 g_propagate_error(error, load.error);
                 return false;
         }
-        return true;
+        for (unsigned i = 0; i < unclean->len; i++)
+                if (!dol_unclean_note(engine, unclean->pdata[i], error))
+                        return false;
+        return forget_outdated(engine, outdated, error);
 }
 
 /* ---- open and close ---- */
@@ -149,6 +155,7 @@ static dol_engine *engine_new(const dol_engine_config *config)
         engine->doubts.keys = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
         engine->pools.by_name = dol_pools_table_new();
         engine->consumer_grace_usec = config->consumer_grace_usec;
+        engine->check_unclean = config->check_unclean;
         engine->told_unknown = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
         return engine;
 }

@@ -38,6 +38,8 @@ typedef struct {
         bool default_pool;           /* make the pool "default" when there is no pool at all */
         int64_t consumer_grace_usec; /* after this time a container's mount that no mount table
                                         shows is given up; at least a few seconds */
+        bool check_unclean;          /* check a file system that was mounted when the host went
+                                        down before it is mounted again */
 } dol_engine_config;
 
 /* Loads the records, opens the pools (one that cannot be opened is unavailable, no failure),

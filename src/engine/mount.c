@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Making and undoing a volume's mount on this node: pool, loop device, mount table. The records
  * about it are in consumer.c. */
-#include "engine/private.h"
+#include "engine/unclean.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -80,7 +80,8 @@ static bool mount_device(dol_engine *engine, const dol_call *call, dol_volume *v
 {
         g_autofree char *path = dol_mount_path(engine, volume->uid);
 
-        return dol_mount_device(call, device, dol_fs_words[volume->spec.fs], path,
+        return dol_unclean_check(engine, call, volume, device, error) &&
+               dol_mount_device(call, device, dol_fs_words[volume->spec.fs], path,
                                 volume->spec.mountopts, error);
 }
 

@@ -71,6 +71,7 @@ struct dol_engine {
         view_table views;
         schedule_table schedules;
         int64_t consumer_grace_usec;
+        bool check_unclean;
         GHashTable *told_unknown; /* uids of unknown volumes that an event was written for;
                                      used by the survey only */
         void (*on_unsettled)(const char *uid, void *user);

@@ -82,6 +82,8 @@ static const dol_field status_fields[] = {
         {"changed", DOL_TIME, AT(changed), 0, .doc = "when its record last changed"},
         {"trashed", DOL_TIME, AT(trashed), 0, .doc = "when it was moved to the trash"},
         {"expires", DOL_TIME, AT(expires), 0, .doc = "when the trash gives it up"},
+        {"unclean", DOL_BOOL, AT(unclean), 0,
+         .doc = "the host went down while it was mounted, and it was not checked since"},
         {"fs_uuid", DOL_STRING, AT(fs_uuid), 0, .doc = "UUID of the file system in it"},
         {"size_enforced", DOL_BOOL, AT(size_enforced), DOL_SHOW_EMPTY,
          .doc = "whether the kernel holds it to its size"},

@@ -88,6 +88,7 @@ typedef struct {
         char *reason; /* why it is lost, or why the last step failed; for people */
         int64_t created, changed;
         int64_t trashed, expires; /* while in the trash */
+        bool unclean;             /* the host went down while it was mounted; not checked since */
         char *fs_uuid;      /* of the file system in it; NULL for block and directory volumes */
         bool size_enforced; /* false in pools that cannot (driver dir) */
         uint64_t size;      /* what it really has; below spec.size while a grow has not ended */

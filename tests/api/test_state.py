@@ -415,3 +415,50 @@ def test_only_what_is_needed_is_open_to_others(daemon):
                        (daemon.state_dir + "/pools", 0o700), (daemon.socket, 0o600),
                        (daemon.docker_socket, 0o600)):
         assert os.stat(path).st_mode & 0o777 == mode, path
+
+
+@pytest.mark.parametrize("fs, size", [("ext4", "32M"), ("xfs", "300M")])
+def test_what_was_mounted_is_checked_after_a_reboot(make_daemon, reboot, fs, size):
+    """A file system with errors is not mounted; one without is, and is looked at once."""
+    daemon = make_daemon(config=FAST)
+    rest = daemon.rest
+    for name in ("bad", "good", "idle"):
+        rest.create(name, size, fs=fs)
+    path = rest.mount("bad", "me")["status"]["attachment"]["path"]
+    rest.mount("good", "me")
+    with open(path + "/file", "w", encoding="utf-8") as file:
+        file.write("lost")
+        os.fsync(file.fileno())
+    inode = os.stat(path + "/file").st_ino
+    reboot(daemon)
+    image = f"{daemon.state_dir}/pools/default/volumes/{rest.volume('bad')['uid']}/disk"
+    if fs == "ext4":
+        argv = ["debugfs", "-w", "-R", f"clri <{inode}>", image]
+    else:
+        argv = ["xfs_db", "-x", "-f", "-c", f"inode {inode}", "-c", "write -c core.mode 0", image]
+    subprocess.run(argv, check=True, capture_output=True)
+    assert [rest.volume(name)["status"].get("unclean", False) for name in ("bad", "good", "idle")] \
+        == [True, True, False]
+    daemon.kill()                               # it is not forgotten
+    daemon.start()
+    refused = rest.post("/v1/volumes/bad/mount", {"id": "me"})
+    assert refused.status == 409 and "dolium volume check --repair 'bad'" in refused.error["message"]
+    assert daemon.volume_mounts() == []
+    told = [event["reason"] for event in rest.must("GET", "/v1/events")["items"]]
+    assert "VolumeDamaged" in told
+    good = rest.mount("good", "me")
+    assert "unclean" not in good["status"]
+    rest.unmount("good", "me")
+    assert rest.must("POST", "/v1/volumes/bad/check", {"repair": True})["clean"]
+    assert "unclean" not in rest.mount("bad", "me")["status"]
+    rest.unmount("bad", "me")
+    assert_at_rest(daemon)
+
+
+def test_unclean_is_mounted_unchecked_when_told_so(make_daemon, reboot):
+    daemon = make_daemon(config={**FAST, "check_unclean": False})
+    daemon.rest.create("v", "32M")
+    daemon.rest.mount("v", "me")
+    reboot(daemon)
+    assert daemon.rest.mount("v", "me")["status"]["unclean"]
+    daemon.rest.unmount("v", "me")

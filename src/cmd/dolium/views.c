@@ -31,6 +31,7 @@ static const dol_column volume_details[] = {
         {"Pool", "spec.pool", dol_cell_text},
         {"File system", "spec.fs", dol_cell_text},
         {"FS UUID", "status.fs_uuid", dol_cell_text},
+        {"Unclean", "status.unclean", dol_cell_text},
         {"Thick", "spec.thick", dol_cell_text},
         {"Owner uid", "spec.uid", dol_cell_text},
         {"Owner gid", "spec.gid", dol_cell_text},

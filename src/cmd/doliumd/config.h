@@ -16,6 +16,7 @@ typedef struct {
         char *log_level;
         char *socket_group;           /* may use the REST socket; NULL = root only */
         int64_t consumer_grace;       /* usec; see dol_engine_config */
+        bool check_unclean;           /* see dol_engine_config */
         int64_t period, survey, trim; /* usec; see dol_reconcile_config */
         GPtrArray *pools;             /* of dol_pool_record */
 } dol_config;

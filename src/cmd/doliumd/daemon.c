@@ -86,6 +86,7 @@ static bool open_engine(daemon_state *daemon, GError **error)
                         .pools = config->pools,
                         .default_pool = !config->pools || config->pools->len == 0,
                         .consumer_grace_usec = config->consumer_grace,
+                        .check_unclean = config->check_unclean,
                 },
                 error);
         return daemon->engine != NULL;
