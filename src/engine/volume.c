@@ -3,6 +3,7 @@
 #include "engine/private.h"
 
 #include "base/log.h"
+#include "host/device-io.h"
 #include "host/space.h"
 
 #include <string.h>
@@ -134,13 +135,25 @@ void dol_volume_fill(dol_engine *engine, const dol_call *call, dol_volume *volum
                 volume->status.allocated = info.allocated;
 }
 
+static void fill_io(dol_volume *volume)
+{
+        const dol_attachment *attachment = volume->status.attachment;
+        dol_volume_io io;
+
+        if (attachment && attachment->device && dol_mount_is_there(volume) &&
+            dol_device_io(attachment->device, &io, NULL))
+                volume->status.io = g_memdup2(&io, sizeof(io));
+}
+
 dol_volume *dol_engine_peek(dol_engine *engine, const char *reference, GError **error)
 {
         g_autoptr(dol_held_volume) found = dol_volume_find(engine, reference, error);
         dol_volume *volume = found ? dol_volume_copy(found) : NULL;
 
-        if (volume)
+        if (volume) {
                 fill_usage(volume);
+                fill_io(volume);
+        }
         return volume;
 }
 
@@ -209,6 +222,7 @@ bool dol_engine_list(dol_engine *engine, const dol_volume_filter *filter, dol_vo
                 if (filter->usage || volume->status.attachment) {
                         filled = dol_volume_copy(volume);
                         fill_usage(filled);
+                        fill_io(filled);
                 }
                 if (filter->usage)
                         dol_volume_fill(engine, &call, filled);

@@ -73,6 +73,22 @@ static const dol_field spec_fields[] = {
 const dol_schema dol_volume_spec_schema = {"VolumeSpec", sizeof(dol_volume_spec), spec_fields,
                                            "What was asked for."};
 
+#define AT(member) offsetof(dol_volume_io, member)
+static const dol_field io_fields[] = {
+        {"reads", DOL_UINT, AT(reads), DOL_SHOW_EMPTY, .doc = "requests that read"},
+        {"read_bytes", DOL_UINT, AT(read_bytes), DOL_SHOW_EMPTY, .doc = "bytes read"},
+        {"read_usec", DOL_UINT, AT(read_usec), DOL_SHOW_EMPTY,
+         .doc = "microseconds that reads took, summed up"},
+        {"writes", DOL_UINT, AT(writes), DOL_SHOW_EMPTY, .doc = "requests that wrote"},
+        {"write_bytes", DOL_UINT, AT(write_bytes), DOL_SHOW_EMPTY, .doc = "bytes written"},
+        {"write_usec", DOL_UINT, AT(write_usec), DOL_SHOW_EMPTY,
+         .doc = "microseconds that writes took, summed up"},
+        {NULL},
+};
+#undef AT
+static const dol_schema io_schema = {"VolumeIo", sizeof(dol_volume_io), io_fields,
+                                     "What was counted on its device; differences tell."};
+
 #define AT(member) offsetof(dol_volume_status, member)
 static const dol_field status_fields[] = {
         {"phase", DOL_ENUM, AT(phase), 0, .words = dol_volume_phase_words,
@@ -98,6 +114,7 @@ static const dol_field status_fields[] = {
         {"inodes", DOL_UINT, AT(inodes), 0, .doc = "inodes of its file system, while mounted"},
         {"inodes_used", DOL_UINT, AT(inodes_used), 0, .doc = "inodes in use, while mounted"},
         {"allocated", DOL_SIZE, AT(allocated), DOL_SHOW_EMPTY, .doc = "bytes it takes in its pool"},
+        {"io", DOL_OPTIONAL, AT(io), 0, &io_schema, .doc = "I/O on its device, while attached"},
         {"attachment", DOL_OPTIONAL, AT(attachment), 0, &dol_attachment_schema,
          .doc = "where it is in use"},
         {NULL},

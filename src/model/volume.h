@@ -83,6 +83,13 @@ typedef struct {
         dol_io_limits limits; /* of all its users together */
 } dol_volume_spec;
 
+/* What the kernel counted on the volume's device. It may have served another volume before: only
+ * differences tell. */
+typedef struct {
+        uint64_t reads, read_bytes, read_usec; /* usec: sum of what each request took */
+        uint64_t writes, write_bytes, write_usec;
+} dol_volume_io;
+
 typedef struct {
         dol_volume_phase phase;
         char *reason; /* why it is lost, or why the last step failed; for people */
@@ -99,6 +106,7 @@ typedef struct {
         uint64_t available;      /* bytes left in it; filled when shown */
         uint64_t inodes, inodes_used; /* filled when shown, while mounted */
         uint64_t allocated;           /* bytes it takes in its pool; filled when shown */
+        dol_volume_io *io;            /* NULL without a device; filled when shown, never stored */
         dol_attachment *attachment;   /* NULL while not in use; kept apart in the store */
 } dol_volume_status;
 

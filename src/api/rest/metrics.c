@@ -97,6 +97,48 @@ static void append_volume(GString *to, const char *name, const dol_volume *volum
         g_string_append_printf(to, "} %" G_GUINT64_FORMAT "\n", value);
 }
 
+static const struct {
+        const char *name, *help;
+        size_t offset;  /* of a uint64_t in dol_volume_io */
+        double divisor; /* to the unit of the name */
+} io_rows[] = {
+        {"dolium_volume_reads_total", "Read requests on the device of a volume in use.",
+         offsetof(dol_volume_io, reads), 1},
+        {"dolium_volume_read_bytes_total", "Bytes read on the device of a volume in use.",
+         offsetof(dol_volume_io, read_bytes), 1},
+        {"dolium_volume_read_seconds_total", "Time that these reads took, summed up.",
+         offsetof(dol_volume_io, read_usec), 1e6},
+        {"dolium_volume_writes_total", "Write requests on the device of a volume in use.",
+         offsetof(dol_volume_io, writes), 1},
+        {"dolium_volume_written_bytes_total", "Bytes written on the device of a volume in use.",
+         offsetof(dol_volume_io, write_bytes), 1},
+        {"dolium_volume_write_seconds_total", "Time that these writes took, summed up.",
+         offsetof(dol_volume_io, write_usec), 1e6},
+};
+
+static void append_io(GString *to, const GPtrArray *volumes)
+{
+        for (unsigned row = 0; row < G_N_ELEMENTS(io_rows); row++) {
+                head(to, io_rows[row].name, "counter", io_rows[row].help);
+                for (unsigned i = 0; i < volumes->len; i++) {
+                        const dol_volume *volume = volumes->pdata[i];
+                        const char *io = (const char *)volume->status.io;
+                        const void *value;
+
+                        if (!io)
+                                continue;
+                        value = io + io_rows[row].offset;
+                        g_string_append_printf(to, "%s{", io_rows[row].name);
+                        append_label(to, "volume", volume->name);
+                        g_string_append_c(to, ',');
+                        append_label(to, "pool", volume->spec.pool);
+                        g_string_append_printf(to, "} %.16g\n",
+                                               (double)*(const uint64_t *)value /
+                                                       io_rows[row].divisor);
+                }
+        }
+}
+
 /* Only those in use: the others do not change, and there may be very many. */
 static void append_volumes(GString *to, dol_engine *engine)
 {
@@ -117,6 +159,7 @@ static void append_volumes(GString *to, dol_engine *engine)
 
                 append_volume(to, "dolium_volume_used_bytes", volume, volume->status.used);
         }
+        append_io(to, volumes);
 }
 
 /* ---- operations and the process ---- */
