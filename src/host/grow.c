@@ -112,7 +112,8 @@ static bool fs_size(int fd, dol_fs_kind fs, uint64_t *ret, GError **error)
                 return dol_xfs_inspect(fd, ret, error);
         if (fs != DOL_FS_EXT4)
                 return dol_fail(error, DOL_ERROR_INVALID,
-                                "it holds no file system that says where it ends");
+                                "size: it has more, and without a file system that says where it "
+                                "ends nothing may shrink");
         if (!dol_ext4_inspect(fd, &info, error))
                 return false;
         *ret = info.size;
