@@ -34,6 +34,20 @@ static bool copy_frozen(dol_engine *engine, const dol_call *call, dol_pool *pool
         return copied;
 }
 
+/* What freezing has to write first must not wait for the volume's limits. */
+static bool copy_unlimited(dol_engine *engine, const dol_call *call, dol_pool *pool,
+                           const dol_volume *volume, int *ret_fd, GError **error)
+{
+        bool copied;
+
+        if (dol_io_limits_are_none(&volume->spec.limits))
+                return copy_frozen(engine, call, pool, volume, ret_fd, error);
+        dol_limits_lift(engine, volume);
+        copied = copy_frozen(engine, call, pool, volume, ret_fd, error);
+        dol_limits_hold(engine, volume, NULL); /* else the reconciler does */
+        return copied;
+}
+
 /* A journal that has to be replayed first is no error; one that cannot be is. */
 static bool replay(const dol_call *call, dol_fs_kind fs, const char *path, char **ret_damage,
                    GError **error)
@@ -155,7 +169,7 @@ static bool look(dol_engine *engine, const dol_call *call, dol_pool *pool, dol_l
 {
         dol_autofd fd = -1;
 
-        if (!copy_frozen(engine, call, pool, volume, &fd, error))
+        if (!copy_unlimited(engine, call, pool, volume, &fd, error))
                 return false;
         g_clear_pointer(lock, dol_lock_release);
         return check_copy(call, fd, check, error);

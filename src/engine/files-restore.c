@@ -64,6 +64,18 @@ static char *place_of(const char *path, const char *to)
         return *to && *name ? g_strconcat(to, "/", name, NULL) : g_strdup(*to ? to : name);
 }
 
+/* Two of one name that are to lie in one directory. */
+static bool is_taken(const GPtrArray *items, const item *one)
+{
+        for (unsigned i = 0; i < items->len; i++) {
+                const item *other = items->pdata[i];
+
+                if (other != one && g_strcmp0(other->place, one->place) == 0)
+                        return true;
+        }
+        return false;
+}
+
 static GPtrArray *read_items(const dol_files_restore *wanted, GError **error)
 {
         g_autoptr(GPtrArray) items = g_ptr_array_new_with_free_func(item_free);
@@ -84,6 +96,12 @@ static GPtrArray *read_items(const dol_files_restore *wanted, GError **error)
                 }
                 one->place = place_of(one->path, to);
                 one->name = g_strdup_printf("%u", i);
+                if (is_taken(items, one)) {
+                        dol_fail(error, DOL_ERROR_INVALID,
+                                 "paths[%u]: '/%s' is the place of another one already", i,
+                                 one->place);
+                        return NULL;
+                }
         }
         if (items->len == 0) {
                 dol_fail(error, DOL_ERROR_INVALID, "paths: expected at least one path");

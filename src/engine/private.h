@@ -346,6 +346,10 @@ bool dol_volume_free_from_users(dol_engine *engine, const dol_call *call, dol_vo
 /* Keeps what the volume is now as a snapshot named by the prefix and the time. */
 bool dol_volume_keep_state(dol_engine *engine, const dol_call *call, const dol_volume *volume,
                            const char *prefix, GError **error);
+/* The same, unless one of its snapshots holds just that: before an interrupted change of the
+ * volume's data is finished, since it may have been used meanwhile. */
+bool dol_volume_keep_unkept(dol_engine *engine, const dol_call *call, const dol_volume *volume,
+                            const char *prefix, GError **error);
 
 /* ---- export and import ---- */
 

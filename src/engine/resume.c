@@ -117,7 +117,8 @@ static bool resume_import(dol_engine *engine, const dol_call *call, running_oper
                 return true;
         }
         if (snapshot && snapshot->phase == DOL_SNAPSHOT_READY && !volume->status.attachment)
-                return dol_import_onto_finish(&in, error);
+                return dol_volume_keep_unkept(engine, call, volume, "before-import-", error) &&
+                       dol_import_onto_finish(&in, error);
         return drop_snapshots(engine, call, operation, true, error);
 }
 
@@ -146,7 +147,8 @@ static bool resume_revert(dol_engine *engine, const dol_call *call, running_oper
 {
         if (volume->status.attachment) /* it was done, and the volume is in use again */
                 return end(engine, operation, "interrupted", error);
-        return dol_revert_finish(engine, call, operation, volume, error);
+        return dol_volume_keep_unkept(engine, call, volume, "before-restore-", error) &&
+               dol_revert_finish(engine, call, operation, volume, error);
 }
 
 /* What it looked at went with the process; a repair may be asked for again. */

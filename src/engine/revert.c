@@ -51,6 +51,43 @@ bool dol_volume_keep_state(dol_engine *engine, const dol_call *call, const dol_v
         return dol_snapshot_locked(engine, call, volume, name, NULL, error);
 }
 
+static bool stop_at_first(uint64_t offset, uint64_t length, bool data, void *user)
+{
+        *(bool *)user = true;
+        return false;
+}
+
+/* Is what the volume holds now in one of its snapshots? */
+static bool is_kept(dol_engine *engine, const dol_call *call, dol_pool *pool,
+                    const dol_volume *volume, bool *ret, GError **error)
+{
+        g_autoptr(GPtrArray) snapshots = dol_snapshot_index_list(engine->snapshots, volume->uid);
+        bool differs = true;
+
+        for (unsigned i = 0; differs && i < snapshots->len; i++) {
+                const dol_snapshot *snapshot = snapshots->pdata[i];
+
+                if (snapshot->phase != DOL_SNAPSHOT_READY)
+                        continue;
+                differs = false;
+                if (!dol_pool_diff(pool, call, volume->uid, snapshot->uid, NULL, stop_at_first,
+                                   &differs, error))
+                        return false;
+        }
+        *ret = !differs;
+        return true;
+}
+
+bool dol_volume_keep_unkept(dol_engine *engine, const dol_call *call, const dol_volume *volume,
+                            const char *prefix, GError **error)
+{
+        dol_pool *pool = dol_pools_find(engine, volume->spec.pool, error);
+        bool kept;
+
+        return pool && is_kept(engine, call, pool, volume, &kept, error) &&
+               (kept || dol_volume_keep_state(engine, call, volume, prefix, error));
+}
+
 bool dol_volume_free_from_users(dol_engine *engine, const dol_call *call, dol_volume *volume,
                                 bool force, GError **error)
 {

@@ -233,6 +233,7 @@ def test_bad_requests_name_what_is_wrong(daemon, db):
             ({}, 400, "paths"), ({"paths": []}, 400, "paths: expected at least one"),
             ({"paths": ["a", "../b"]}, 400, "paths[1]"), ({"paths": ["a"], "to": ".."}, 400, "to:"),
             ({"paths": [7]}, 400, "paths"), ({"paths": ["a"], "force": True}, 400, "force"),
+            ({"paths": ["a", "d/a"], "to": "/t"}, 400, "paths[1]: '/t/a' is the place of another"),
             ({"paths": ["missing"]}, 404, "/missing"), ({"paths": ["a"]}, 409, "there already"),
     ]:
         answer = daemon.rest.post("/v1/snapshots/db@s/files/restore", body)

@@ -7,6 +7,7 @@ import time
 
 import pytest
 from lib import kernel
+from lib.wait import until
 
 
 def place(document):
@@ -208,6 +209,32 @@ def test_restore_and_back_again(daemon, fs, size):
     path = place(daemon.rest.mount("db"))
     assert read(path + "/f") == "bad"
     daemon.rest.unmount("db")
+
+
+def test_an_interrupted_restore_loses_nothing_written_since(make_daemon):
+    """The image is back already, but not the record of it; then somebody uses the volume."""
+    daemon = make_daemon(fault="driver.revert.after=error:internal",
+                         config={"reconcile_period": "1h"})
+    rest = daemon.rest
+    rest.create("db", "64M")
+    write(place(rest.mount("db")) + "/f", "old")
+    rest.unmount("db")
+    snapshot(daemon, "one", "db")
+    assert rest.post("/v1/snapshots/db@one/restore").status == 500
+    write(place(rest.mount("db")) + "/f", "written since")
+    rest.unmount("db")
+    daemon.stop()
+    daemon.start(fault="")
+    rest = daemon.rest
+    until(lambda: not rest.must("GET", "/v1/operations", query={"phase": "running"})["items"], 20)
+    names = [s["name"] for s in rest.must("GET", "/v1/snapshots?volume=db")["items"]]
+    found = {read(place(rest.mount("db")) + "/f")}
+    rest.unmount("db")
+    for name in names:
+        mounted = rest.must("POST", f"/v1/snapshots/db@{name}/mount", {"id": "x"})
+        found.add(read(mounted["attachment"]["path"] + "/f"))
+        rest.must("POST", f"/v1/snapshots/db@{name}/unmount", {"id": "x"})
+    assert found >= {"old", "written since"}, (names, found)
 
 
 def test_grow_unmounted_ext4(daemon):
