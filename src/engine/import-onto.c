@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Increments: imports that bring a volume to a later state. */
-#include "engine/private.h"
+#include "engine/revert.h"
 
 #include "base/clock.h"
 #include "base/log.h"

@@ -339,18 +339,6 @@ bool dol_resize_finish(dol_engine *engine, const dol_call *call, running_operati
 bool dol_revert_finish(dol_engine *engine, const dol_call *call, running_operation *operation,
                        dol_volume *volume, GError **error);
 
-/* revert.c */
-/* Unmounts a volume that nobody uses any more; BUSY, or with `force` it is taken from its users. */
-bool dol_volume_free_from_users(dol_engine *engine, const dol_call *call, dol_volume *volume,
-                                bool force, GError **error);
-/* Keeps what the volume is now as a snapshot named by the prefix and the time. */
-bool dol_volume_keep_state(dol_engine *engine, const dol_call *call, const dol_volume *volume,
-                           const char *prefix, GError **error);
-/* The same, unless one of its snapshots holds just that: before an interrupted change of the
- * volume's data is finished, since it may have been used meanwhile. */
-bool dol_volume_keep_unkept(dol_engine *engine, const dol_call *call, const dol_volume *volume,
-                            const char *prefix, GError **error);
-
 /* ---- export and import ---- */
 
 /* What an import works with. */

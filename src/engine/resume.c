@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Operations that a crash, or a failed commit, left running: finished or undone. */
-#include "engine/private.h"
+#include "engine/revert.h"
 
 #include "base/log.h"
 #include "host/freeze.h"

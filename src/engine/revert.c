@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Putting a volume back to one of its snapshots. What it was is kept as a snapshot first, so that a
  * rollback can be rolled back. */
-#include "engine/private.h"
+#include "engine/revert.h"
 
 #include "base/clock.h"
 #include "policy/consumer.h"

@@ -55,7 +55,7 @@ static const dol_snapshot *find_by_name(GPtrArray *snapshots, const char *name)
                         snapshot->labels ? g_hash_table_lookup(snapshot->labels, DOL_CSI_NAME_LABEL)
                                          : NULL;
 
-                if (g_strcmp0(label, name) == 0)
+                if (snapshot->phase != DOL_SNAPSHOT_DELETING && g_strcmp0(label, name) == 0)
                         return snapshot;
         }
         return NULL;

@@ -115,6 +115,8 @@ static GPtrArray *make(csi_call *call, const Csi__V1__CreateVolumeGroupSnapshotR
         dol_snapshot_request request = {.volumes = (const char *const *)volumes, .name = name};
         GPtrArray *made = NULL;
 
+        if (*labels) /* by it CreateSnapshot finds its own */
+                g_hash_table_remove(*labels, DOL_CSI_NAME_LABEL);
         for (size_t i = 0; i < asked->n_source_volume_ids; i++)
                 volumes[i] = dol_csi_reference(asked->source_volume_ids[i]);
         dol_csi_label(labels, DOL_CSI_GROUP_LABEL, id);

@@ -87,8 +87,9 @@ bool dol_output_open(const char *path, dol_output *ret, GError **error)
 
 bool dol_output_finish(dol_output *output, GError **error)
 {
-        if (!output->path)
-                return true;
+        if (!output->path) /* a pipe or a terminal cannot be synced */
+                return fsync(output->fd) == 0 || errno == EINVAL || errno == EROFS ||
+                       dol_fail_errno(error, errno, "write the export");
         if (fsync(output->fd) < 0 || rename(output->temporary, output->path) < 0)
                 return dol_fail_errno(error, errno, "write '%s'", output->path);
         left[0] = '\0';
