@@ -17,17 +17,23 @@ typedef struct {
         dol_tar_out out;
         void *user;
         GError *out_error; /* why `out` has failed */
+        bool given_up;     /* nothing goes out any more */
         uint64_t at;       /* in the content of the file being written */
 } writing;
 
+/* libarchive does not hear of a failed `out`, which is asked for after each step: what it holds to
+ * be broken it never closes, and then it loses memory. */
 static la_ssize_t write_out(struct archive *archive, void *user, const void *bytes, size_t size)
 {
         writing *tar = user;
 
-        if (!tar->out_error && tar->out(bytes, size, tar->user, &tar->out_error))
-                return (la_ssize_t)size;
-        archive_set_error(archive, EIO, "the reader has failed");
-        return -1;
+        if (tar->given_up) {
+                archive_set_error(archive, EIO, "given up");
+                return -1;
+        }
+        if (!tar->out_error)
+                tar->out(bytes, size, tar->user, &tar->out_error);
+        return (la_ssize_t)size;
 }
 
 static bool fail_write(writing *tar, const char *path, GError **error)
@@ -129,7 +135,7 @@ static bool write_bytes(writing *tar, const char *path, const void *bytes, size_
         while (size > 0) {
                 la_ssize_t done = archive_write_data(tar->archive, from, size);
 
-                if (done <= 0)
+                if (done <= 0 || tar->out_error)
                         return fail_write(tar, path, error);
                 from += done;
                 size -= (size_t)done;
@@ -192,7 +198,7 @@ static bool write_entry(writing *tar, const dol_file *file, struct archive_entry
         } else {
                 archive_entry_set_size(entry, 0);
         }
-        if (archive_write_header(tar->archive, entry) < ARCHIVE_WARN)
+        if (archive_write_header(tar->archive, entry) < ARCHIVE_WARN || tar->out_error)
                 return fail_write(tar, file->path, error);
         return !has_content || write_content(tar, file, opened, error);
 }
@@ -230,9 +236,9 @@ bool dol_tar_write(const dol_call *call, int root, const char *path, dol_tar_out
         ok = archive_write_open(tar.archive, &tar, NULL, write_out, NULL) == ARCHIVE_OK ||
              fail_write(&tar, path, error);
         ok = ok && dol_files_walk(call, root, path, UINT_MAX, write_one, &tar, error);
-        if (ok && archive_write_close(tar.archive) != ARCHIVE_OK)
+        if (ok && (archive_write_close(tar.archive) != ARCHIVE_OK || tar.out_error))
                 ok = fail_write(&tar, path, error);
-        archive_write_fail(tar.archive); /* what follows writes no end when it is not whole */
+        tar.given_up = true; /* no end is written when it is not whole */
         archive_write_free(tar.archive);
         g_hash_table_unref(tar.linked);
         g_clear_error(&tar.out_error);
